@@ -1,0 +1,27 @@
+//! Portolan: one externally exposed, Kafka-aware TCP proxy in front of a whole cluster.
+//!
+//! A Kafka client asks any broker for metadata and then connects to the brokers that the answer names. Portolan stands
+//! in between: it forwards a bootstrap port and one port per node id to the brokers, and replaces the brokers' internal
+//! addresses in the few responses that carry them by its own host and the port of that node.
+//!
+//! # One connection, told in order
+//!
+//! 1. [`server`] accepts it, takes a permit from [`limits`] and hands it to a worker thread; nothing slow stands in the
+//!    accept loop.
+//! 2. [`session`] waits for the first bytes. Load balancers open and close bare connections all day: they cost the
+//!    brokers nothing, for only a first Kafka request makes [`upstream`] resolve and dial the route's broker.
+//! 3. The *request pump* reads each frame's prefix, lets [`protocol`] decide, notes the request in the in-flight queue,
+//!    and streams the frame on.
+//! 4. The *response pump* compares each answer's correlation id with the head of that queue and streams the answer on,
+//!    rewrites its head, rewrites it whole (small ones only), or walks it on its way.
+//! 5. The session ends for exactly one reason, which is logged once and counted once.
+//!
+//! # Who may import whom
+//!
+//! Imports only go down: `main` -> [`server`], [`admin`], [`commands`] -> [`session`] -> [`protocol`], [`transport`],
+//! [`upstream`], [`limits`] -> [`port_map`], [`config`]. `protocol` is pure (bytes in, decision out: no sockets, no
+//! clock, no metrics) and knows nothing of ours but `port_map`.
+
+pub mod config;
+pub mod port_map;
+pub mod protocol;

@@ -1,0 +1,111 @@
+//! What the sessions of one virtual cluster share: its configuration, counters, and what was found in answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::faults::Faults;
+use crate::config::{Limits, NodeAddress, Timeouts};
+use crate::metrics::ClusterMetrics;
+use crate::port_map::{NodeId, PortMap, Route};
+use crate::protocol::api::Policy;
+use crate::protocol::rewrite::{self, Findings, SeenBroker};
+use crate::upstream::{ConnectError, Upstream};
+
+/// One virtual cluster at run time.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// Node ids and ports, as bound.
+    pub ports: PortMap,
+    /// Where the nodes are configured to be, for advice about further ones.
+    pub nodes: BTreeMap<NodeId, NodeAddress>,
+    /// Which requests pass.
+    pub policy: Policy,
+    /// Bounds on what a peer may make us hold.
+    pub limits: Limits,
+    /// Bounds on how long a peer may make no progress.
+    pub timeouts: Timeouts,
+    /// Dials the brokers.
+    pub upstream: Upstream,
+    /// Counters.
+    pub metrics: Arc<ClusterMetrics>,
+    /// What was told when.
+    pub faults: Arc<Faults>,
+}
+
+impl Cluster {
+    pub(super) fn rewrite_context(&self) -> rewrite::Context<'_> {
+        rewrite::Context {
+            ports: &self.ports,
+            policy: &self.policy,
+            learn: self.upstream.learns(),
+        }
+    }
+
+    /// Counts, learns from and tells what a rewrite found.
+    pub(super) fn note(&self, api_key: i16, findings: &Findings) {
+        let Findings {
+            rewritten,
+            unmapped,
+            seen,
+        } = findings;
+        self.metrics.rewritten(api_key, u64::from(*rewritten));
+        if !seen.is_empty() {
+            let seen = seen.iter().map(|b| (b.node_id, b.host.as_str(), b.port));
+            self.upstream.learn(seen);
+        }
+        for broker in unmapped {
+            self.metrics.unmapped_node();
+            let key = (
+                self.name.clone(),
+                "unmapped_node",
+                Route::Node(broker.node_id),
+            );
+            if let Some(repeats) = self.faults.admit(key) {
+                warn!(
+                    cluster = self.name,
+                    node = broker.node_id.0,
+                    repeats,
+                    "node {} is not in the port map, so clients are not told about it; add to the configuration:\n{}",
+                    broker.node_id,
+                    self.advice(broker)
+                );
+            }
+        }
+    }
+
+    /// Tells when a route's broker cannot be reached any more, and when it can again.
+    pub(super) fn note_dial(&self, route: Route, error: Option<&ConnectError>) {
+        let key = (self.name.clone(), "connect_failed", route);
+        match error {
+            Some(error) => {
+                if let Some(repeats) = self.faults.admit(key) {
+                    warn!(cluster = self.name, %route, reason = error.reason(), repeats, "cannot connect: {error}");
+                }
+            }
+            None => {
+                if self.faults.is_over(&key) {
+                    info!(cluster = self.name, %route, "connected again");
+                }
+            }
+        }
+    }
+
+    /// The lines that would put this broker into the map, on the next free port.
+    fn advice(&self, broker: &SeenBroker) -> String {
+        let last = self.ports.nodes().map(|(_, port)| port.bound).max();
+        let port = last.unwrap_or(self.ports.bootstrap().bound).wrapping_add(1);
+        let mut lines = format!(
+            "[[clusters.{}.nodes]]\nids = \"{}\"\nport = {port}",
+            self.name, broker.node_id
+        );
+        let learned = self.nodes.values().any(|a| *a == NodeAddress::Learned);
+        if !learned && !broker.host.is_empty() {
+            lines.push_str(&format!("\naddress = \"{}:{}\"", broker.host, broker.port));
+        }
+        lines
+    }
+}

@@ -1,0 +1,242 @@
+//! How a session ends: every way there is, who can do something about it, and what.
+
+use std::fmt;
+
+/// Why a session ended. Each session has exactly one reason, counted in `portolan_connection_ends_total` and, where it is
+/// abnormal, logged once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The client closed the connection between two requests.
+    ClientClosed,
+    /// A connection without a single byte: a load balancer's or a monitor's look at the port.
+    BareConnect,
+    /// The broker closed the connection.
+    BrokerClosed,
+    /// The client's connection was reset.
+    ClientReset,
+    /// The broker's connection was reset.
+    BrokerReset,
+    /// Nothing passed in either direction for `timeouts.idle`.
+    Idle,
+    /// This process is going away and the connection had nothing in flight.
+    Drained,
+    /// This process is going away and `drain.grace` ran out first.
+    DrainTimeout,
+    /// No complete request prefix within `timeouts.first_bytes`.
+    FirstBytesTimeout,
+    /// The client closed the connection in the middle of a request.
+    ClientClosedMidFrame,
+    /// The client took nothing for `timeouts.stalled_write`.
+    ClientStalled,
+    /// The client speaks TLS, this port does not.
+    TlsOnPlaintextPort,
+    /// The client speaks HTTP.
+    HttpOnKafkaPort,
+    /// Something in front of us sends PROXY protocol headers.
+    ProxyProtocolOnKafkaPort,
+    /// A size field no request can have.
+    BadRequestSize(String),
+    /// A request larger than `limits.request_bytes`.
+    RequestTooLarge {
+        /// Its size in bytes.
+        bytes: u32,
+        /// The limit in bytes.
+        limit: u32,
+    },
+    /// A SASL token larger than `limits.sasl_bytes`.
+    SaslTokenTooLarge {
+        /// Its size in bytes.
+        bytes: u32,
+        /// The limit in bytes.
+        limit: u32,
+    },
+    /// A request that does not follow its schema.
+    MalformedRequest(String),
+    /// A request that is not let through: an api key or version that is not offered.
+    RefusedRequest(String),
+    /// No broker could be reached.
+    ConnectFailed(String),
+    /// The broker answered with a TLS alert: it wants TLS.
+    BrokerWantsTls,
+    /// The broker closed the connection in the middle of an answer.
+    BrokerClosedMidFrame,
+    /// The broker took nothing for `timeouts.stalled_write`.
+    BrokerStalled,
+    /// A size field no answer can have.
+    BadResponseSize(String),
+    /// An answer whose correlation id is not the one of the oldest request in flight.
+    CorrelationMismatch {
+        /// The oldest request's.
+        expected: i32,
+        /// The answer's.
+        found: i32,
+    },
+    /// An answer that nobody asked for.
+    UnexpectedResponse,
+    /// An answer that carries addresses and does not follow its schema.
+    MalformedResponse(String),
+    /// An answer that carries addresses and is larger than `limits.response_rewrite_bytes`.
+    ResponseTooLarge {
+        /// What had to be held, in bytes.
+        bytes: u32,
+        /// The limit in bytes.
+        limit: u32,
+    },
+    /// An error of the operating system on one of the sockets.
+    Socket(String),
+}
+
+/// Who can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Nobody needs to: connections end.
+    Nobody,
+    /// Whoever runs the client.
+    Client,
+    /// Whoever runs the brokers.
+    Broker,
+    /// Whoever configures this proxy.
+    Operator,
+}
+
+impl EndReason {
+    /// The value of the metric label `reason`.
+    pub fn label(&self) -> &'static str {
+        self.row().0
+    }
+
+    /// Who can do something about it; [`Side::Nobody`] for an expected end.
+    pub fn side(&self) -> Side {
+        self.row().1
+    }
+
+    /// What to do about it; empty for an expected end.
+    pub fn remedy(&self) -> &'static str {
+        self.row().2
+    }
+
+    /// Every label, so that each series exists from the start.
+    pub const LABELS: [&'static str; 29] = [
+        "client_closed",
+        "bare_connect",
+        "broker_closed",
+        "client_reset",
+        "broker_reset",
+        "idle",
+        "drained",
+        "drain_timeout",
+        "first_bytes_timeout",
+        "client_closed_mid_frame",
+        "client_stalled",
+        "tls_on_plaintext_port",
+        "http_on_kafka_port",
+        "proxy_protocol_on_kafka_port",
+        "bad_request_size",
+        "request_too_large",
+        "sasl_token_too_large",
+        "malformed_request",
+        "refused_request",
+        "connect_failed",
+        "broker_wants_tls",
+        "broker_closed_mid_frame",
+        "broker_stalled",
+        "bad_response_size",
+        "correlation_mismatch",
+        "unexpected_response",
+        "malformed_response",
+        "response_too_large",
+        "socket",
+    ];
+
+    #[rustfmt::skip]
+    fn row(&self) -> (&'static str, Side, &'static str) {
+        use Side::{Broker, Client, Nobody, Operator};
+        match self {
+            Self::ClientClosed => ("client_closed", Nobody, ""),
+            Self::BareConnect => ("bare_connect", Nobody, ""),
+            Self::BrokerClosed => ("broker_closed", Nobody, ""),
+            Self::ClientReset => ("client_reset", Nobody, ""),
+            Self::BrokerReset => ("broker_reset", Nobody, ""),
+            Self::Idle => ("idle", Nobody, ""),
+            Self::Drained => ("drained", Nobody, ""),
+            Self::ClientClosedMidFrame => ("client_closed_mid_frame", Nobody, ""),
+            Self::BrokerClosedMidFrame => ("broker_closed_mid_frame", Nobody, ""),
+            Self::DrainTimeout => ("drain_timeout", Operator,
+                "raise drain.grace if brokers need longer to answer"),
+            Self::FirstBytesTimeout => ("first_bytes_timeout", Client,
+                "the client connected and sent no complete request; raise timeouts.first_bytes for very slow links"),
+            Self::ClientStalled => ("client_stalled", Client,
+                "the client stopped reading; look for a hung client or a broken network path"),
+            Self::TlsOnPlaintextPort => ("tls_on_plaintext_port", Client,
+                "set security.protocol=PLAINTEXT (or SASL_PLAINTEXT) in the client: this port does not speak TLS"),
+            Self::HttpOnKafkaPort => ("http_on_kafka_port", Client,
+                "this port speaks the Kafka protocol; point HTTP health checks at the admin listener (admin.listen)"),
+            Self::ProxyProtocolOnKafkaPort => ("proxy_protocol_on_kafka_port", Operator,
+                "turn PROXY protocol off in the load balancer in front of this port"),
+            Self::BadRequestSize(_) => ("bad_request_size", Client,
+                "the peer does not speak the Kafka protocol"),
+            Self::RequestTooLarge { .. } => ("request_too_large", Client,
+                "lower max.request.size in the client, or raise limits.request_bytes to the brokers' socket.request.max.bytes"),
+            Self::SaslTokenTooLarge { .. } => ("sasl_token_too_large", Client,
+                "raise limits.sasl_bytes to the brokers' sasl.server.max.receive.size if the token is genuine"),
+            Self::MalformedRequest(_) => ("malformed_request", Client,
+                "the client sent a request that does not follow its schema"),
+            Self::RefusedRequest(_) => ("refused_request", Client,
+                "the client used an api that ApiVersions did not offer; unknown_apis = \"forward\" lets unknown ones pass"),
+            Self::ConnectFailed(_) => ("connect_failed", Broker,
+                "see that the broker runs and that its address in the configuration is right"),
+            Self::BrokerWantsTls => ("broker_wants_tls", Operator,
+                "point this cluster's addresses at a listener of the brokers without TLS"),
+            Self::BrokerStalled => ("broker_stalled", Broker,
+                "the broker stopped reading; look at its request queue and its network"),
+            Self::BadResponseSize(_) => ("bad_response_size", Broker,
+                "what answers there does not speak the Kafka protocol; check the broker's address and listener"),
+            Self::CorrelationMismatch { .. } => ("correlation_mismatch", Broker,
+                "the broker answered out of order; check that the address is a Kafka broker's"),
+            Self::UnexpectedResponse => ("unexpected_response", Broker,
+                "the broker sent an answer without a request; check that the address is a Kafka broker's"),
+            Self::MalformedResponse(_) => ("malformed_response", Broker,
+                "the broker's answer does not follow its schema; report it with the broker's version"),
+            Self::ResponseTooLarge { .. } => ("response_too_large", Operator,
+                "raise limits.response_rewrite_bytes"),
+            Self::Socket(_) => ("socket", Operator, "see the error; file descriptors or memory may be short"),
+        }
+    }
+}
+
+impl fmt::Display for EndReason {
+    #[rustfmt::skip]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientClosed => f.write_str("the client closed the connection"),
+            Self::BareConnect => f.write_str("the client connected and sent nothing"),
+            Self::BrokerClosed => f.write_str("the broker closed the connection"),
+            Self::ClientReset => f.write_str("the client reset the connection"),
+            Self::BrokerReset => f.write_str("the broker reset the connection"),
+            Self::Idle => f.write_str("the connection was idle"),
+            Self::Drained => f.write_str("drained"),
+            Self::DrainTimeout => f.write_str("drain.grace ran out with requests in flight"),
+            Self::FirstBytesTimeout => f.write_str("no complete request within timeouts.first_bytes"),
+            Self::ClientClosedMidFrame => f.write_str("the client closed the connection in the middle of a request"),
+            Self::ClientStalled => f.write_str("the client took no bytes within timeouts.stalled_write"),
+            Self::TlsOnPlaintextPort => f.write_str("the client sent a TLS handshake to a plaintext port"),
+            Self::HttpOnKafkaPort => f.write_str("the client sent an HTTP request to a Kafka port"),
+            Self::ProxyProtocolOnKafkaPort => f.write_str("a PROXY protocol header came before the first request"),
+            Self::BadRequestSize(what) => write!(f, "request size: {what}"),
+            Self::RequestTooLarge { bytes, limit } => write!(f, "a request of {bytes} bytes, limits.request_bytes is {limit}"),
+            Self::SaslTokenTooLarge { bytes, limit } => write!(f, "a SASL token of {bytes} bytes, limits.sasl_bytes is {limit}"),
+            Self::MalformedRequest(what) => write!(f, "malformed request: {what}"),
+            Self::RefusedRequest(what) => write!(f, "refused request: {what}"),
+            Self::ConnectFailed(what) => f.write_str(what),
+            Self::BrokerWantsTls => f.write_str("the broker answered with a TLS alert"),
+            Self::BrokerClosedMidFrame => f.write_str("the broker closed the connection in the middle of an answer"),
+            Self::BrokerStalled => f.write_str("the broker took no bytes within timeouts.stalled_write"),
+            Self::BadResponseSize(what) => write!(f, "answer size: {what}"),
+            Self::CorrelationMismatch { expected, found } => write!(f, "correlation id {found} where {expected} was due"),
+            Self::UnexpectedResponse => f.write_str("an answer that nobody asked for"),
+            Self::MalformedResponse(what) => write!(f, "malformed answer: {what}"),
+            Self::ResponseTooLarge { bytes, limit } => write!(f, "an answer that carries addresses needs {bytes} bytes to be held, limits.response_rewrite_bytes is {limit}"),
+            Self::Socket(what) => f.write_str(what),
+        }
+    }
+}

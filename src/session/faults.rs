@@ -1,0 +1,108 @@
+//! Says a fault once when it begins, then at most once a minute with a count, and once when it is over.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::port_map::Route;
+
+/// What makes two faults the same: the cluster, what happened (one of a fixed set of words), and where. All bounded by the
+/// configuration but the node id of an unmapped node, of which at most [`MOST`] are told apart.
+pub type FaultKey = (String, &'static str, Route);
+
+const QUIET: Duration = Duration::from_secs(60);
+const MOST: usize = 4096;
+
+/// The faults of this process.
+#[derive(Debug, Default)]
+pub struct Faults {
+    known: Mutex<HashMap<FaultKey, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    told: Instant,
+    untold: u64,
+}
+
+impl Faults {
+    /// Notes a fault. `Some(n)`: it is to be told now, and n more happened untold since it was told last.
+    pub fn admit(&self, key: FaultKey) -> Option<u64> {
+        self.admit_at(key, Instant::now())
+    }
+
+    /// The fault is over. True if it had been told, so that its end is to be told, too.
+    pub fn is_over(&self, key: &FaultKey) -> bool {
+        self.lock().remove(key).is_some()
+    }
+
+    fn admit_at(&self, key: FaultKey, now: Instant) -> Option<u64> {
+        let mut known = self.lock();
+        if known.len() >= MOST {
+            known.retain(|_, fault| now.duration_since(fault.told) < QUIET);
+        }
+        match known.get_mut(&key) {
+            Some(fault) if now.duration_since(fault.told) < QUIET => {
+                fault.untold += 1;
+                None
+            }
+            Some(fault) => {
+                fault.told = now;
+                Some(std::mem::take(&mut fault.untold))
+            }
+            None if known.len() >= MOST => None,
+            None => {
+                known.insert(key, Known { told: now, untold: 0 });
+                Some(0)
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FaultKey, Known>> {
+        self.known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port_map::NodeId;
+
+    fn key(node: i32) -> FaultKey {
+        ("main".into(), "unmapped_node", Route::Node(NodeId(node)))
+    }
+
+    #[test]
+    fn a_fault_is_told_at_once_and_then_once_a_minute_with_a_count() {
+        let faults = Faults::default();
+        let start = Instant::now();
+        assert_eq!(faults.admit_at(key(1), start), Some(0));
+        for second in 1..60 {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(faults.admit_at(key(1), now), None);
+        }
+        assert_eq!(faults.admit_at(key(2), start), Some(0), "another node is another fault");
+        assert_eq!(faults.admit_at(key(1), start + QUIET), Some(59));
+    }
+
+    #[test]
+    fn an_end_is_told_only_of_a_fault_that_was_told() {
+        let faults = Faults::default();
+        assert!(!faults.is_over(&key(1)));
+        faults.admit(key(1));
+        assert!(faults.is_over(&key(1)));
+        assert!(!faults.is_over(&key(1)));
+    }
+
+    #[test]
+    fn a_flood_of_different_faults_is_bounded() {
+        let faults = Faults::default();
+        let now = Instant::now();
+        for node in 0..10_000 {
+            faults.admit_at(key(node), now);
+        }
+        assert_eq!(faults.lock().len(), MOST);
+    }
+}

@@ -1,0 +1,349 @@
+//! One client connection: two pumps over two sockets in one task, joined by the in-flight queue.
+//!
+//! The task holds all state of the connection; nothing is shared with other connections but configuration and counters.
+//! A session ends when both directions are over (each side's half-close is passed on to the other), or at once when
+//! something is wrong; [`end::EndReason`] lists every way.
+
+mod cluster;
+pub mod end;
+pub mod faults;
+pub mod in_flight;
+mod request;
+mod response;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant as WallInstant;
+
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+pub use cluster::Cluster;
+use end::{EndReason, Side};
+use in_flight::{Expected, InFlight};
+use request::RequestPump;
+use response::ResponsePump;
+
+use crate::port_map::Route;
+use crate::protocol::sasl::RawTokens;
+use crate::transport::deadline::Deadline;
+use crate::transport::stream::{Stream, tune};
+use crate::upstream::resolver::Resolver;
+use crate::upstream::{ConnectError, Connected};
+
+/// How far this process is on its way out. Sessions look at it through [`Worker`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not at all.
+    Serving,
+    /// No new requests are read; those in flight are answered.
+    Draining,
+    /// The grace time is over.
+    Cut,
+}
+
+/// What the sessions of one thread share.
+#[derive(Debug)]
+pub struct Worker {
+    /// Resolves names for this thread.
+    pub resolver: Resolver,
+    /// How far this process is on its way out.
+    pub phase: Cell<Phase>,
+    /// Tells sessions that `phase` changed.
+    pub changed: tokio::sync::Notify,
+}
+
+/// A client connection as it was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The socket.
+    pub socket: TcpStream,
+    /// The client's address.
+    pub client: SocketAddr,
+    /// Where the port that it came to leads.
+    pub route: Route,
+    /// The cluster that the port belongs to.
+    pub cluster: Arc<Cluster>,
+}
+
+/// Serves one client connection until it ends; logs and counts the end.
+pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
+    let Accepted {
+        socket,
+        client,
+        route,
+        cluster,
+    } = accepted;
+    let begin = WallInstant::now();
+    cluster.metrics.connection_opened(route);
+    if let Err(error) = tune(&socket, cluster.timeouts.keepalive) {
+        // The connection may be gone already; reading will tell.
+        debug!(%client, %error, "socket options");
+    }
+    let mut session = Session::new(socket, route, cluster.clone(), worker.clone());
+    let mut changed = Box::pin(worker.changed.notified());
+    let reason = std::future::poll_fn(|cx| {
+        while worker.phase.get() != Phase::Serving {
+            if worker.phase.get() == Phase::Cut {
+                return Poll::Ready(EndReason::DrainTimeout);
+            }
+            session.shared.draining.set(true);
+            if changed.as_mut().poll(cx).is_pending() {
+                break;
+            }
+            changed.set(worker.changed.notified());
+        }
+        if worker.phase.get() == Phase::Serving && changed.as_mut().poll(cx).is_ready() {
+            changed.set(worker.changed.notified());
+            cx.waker().wake_by_ref();
+        }
+        session.poll(cx)
+    })
+    .await;
+    cluster.metrics.connection_closed(route, reason.label());
+    session.log_end(&reason, client, begin);
+}
+
+type Dial = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>>>>;
+
+/// What both pumps of a session look at.
+struct Shared {
+    cluster: Arc<Cluster>,
+    worker: Rc<Worker>,
+    route: Route,
+    client: Stream,
+    /// The broker's socket, once dialled: the first request does it.
+    broker: OnceCell<Stream>,
+    in_flight: RefCell<InFlight>,
+    /// The phase of SASL in which frames are raw tokens, after SaslHandshake v0.
+    raw_tokens: RefCell<Option<RawTokens>>,
+    handshake_pending: Cell<bool>,
+    draining: Cell<bool>,
+    seen_bytes: Cell<bool>,
+    seen_request: Cell<bool>,
+    seen_response: Cell<bool>,
+    requests_blocked: Cell<bool>,
+    /// The request direction is over.
+    requests_over: Cell<bool>,
+    /// One pump did what the other may wait for.
+    progressed: Cell<bool>,
+    moved: Cell<bool>,
+    first_end: RefCell<Option<EndReason>>,
+}
+
+impl Shared {
+    fn dial(&self) -> Dial {
+        let (cluster, worker, route) = (self.cluster.clone(), self.worker.clone(), self.route);
+        Box::pin(async move {
+            let outcome = cluster.upstream.connect(route, &worker.resolver).await;
+            cluster.note_dial(route, outcome.as_ref().err());
+            outcome
+        })
+    }
+
+    /// Notes what the client now waits for. The response pump looks at once, for the answer may be ours.
+    fn expect(&self, expected: Expected) {
+        match expected {
+            Expected::Ours(_) => self.progressed.set(true),
+            Expected::Handshake { .. } => self.handshake_pending.set(true),
+            Expected::Answer { .. } | Expected::Token => {}
+        }
+        self.in_flight.borrow_mut().push(expected);
+    }
+
+    /// The oldest request in flight is being answered: there is room for another.
+    fn popped(&self) {
+        if self.requests_blocked.replace(false) {
+            self.progressed.set(true);
+        }
+    }
+
+    fn awaits_handshake(&self) -> bool {
+        self.handshake_pending.get()
+    }
+
+    /// SaslHandshake v0 was answered; `tokens` where raw tokens follow.
+    fn handshake_over(&self, tokens: Option<RawTokens>) {
+        self.handshake_pending.set(false);
+        *self.raw_tokens.borrow_mut() = tokens;
+        self.progressed.set(true);
+    }
+
+    fn progress(&self) {
+        self.progressed.set(true);
+    }
+
+    /// Bytes moved, in whatever direction.
+    fn active(&self) {
+        self.moved.set(true);
+    }
+
+    /// What ends first is the reason of the whole session, if nothing worse happens.
+    fn first_end(&self, reason: EndReason) {
+        self.first_end.borrow_mut().get_or_insert(reason);
+    }
+}
+
+struct Session {
+    shared: Shared,
+    request: RequestPump,
+    response: ResponsePump,
+    responses_over: bool,
+    first_bytes: Deadline,
+    idle: Deadline,
+    /// Once one direction is over, the other must follow in bounded time.
+    linger: Deadline,
+}
+
+impl Session {
+    fn new(socket: TcpStream, route: Route, cluster: Arc<Cluster>, worker: Rc<Worker>) -> Self {
+        let now = Instant::now();
+        let mut first_bytes = Deadline::default();
+        first_bytes.set(now + cluster.timeouts.first_bytes);
+        Session {
+            shared: Shared {
+                client: Stream::new(socket),
+                broker: OnceCell::new(),
+                in_flight: RefCell::new(InFlight::new(cluster.limits.in_flight)),
+                raw_tokens: RefCell::new(None),
+                handshake_pending: Cell::new(false),
+                draining: Cell::new(false),
+                seen_bytes: Cell::new(false),
+                seen_request: Cell::new(false),
+                seen_response: Cell::new(false),
+                requests_blocked: Cell::new(false),
+                requests_over: Cell::new(false),
+                progressed: Cell::new(false),
+                moved: Cell::new(true),
+                first_end: RefCell::new(None),
+                cluster,
+                worker,
+                route,
+            },
+            request: RequestPump::default(),
+            response: ResponsePump::default(),
+            responses_over: false,
+            first_bytes,
+            idle: Deadline::default(),
+            linger: Deadline::default(),
+        }
+    }
+
+    /// Ready with the reason when the session is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
+        match self.poll_pumps(cx) {
+            Ok(false) => {}
+            Ok(true) => {
+                let reason = self.shared.first_end.take();
+                return Poll::Ready(reason.unwrap_or(EndReason::ClientClosed));
+            }
+            Err(reason) => {
+                self.reset_other_leg(&reason);
+                return Poll::Ready(reason);
+            }
+        }
+        self.poll_deadlines(cx)
+    }
+
+    /// Lets both pumps run until neither has anything to do. True when both are over.
+    fn poll_pumps(&mut self, cx: &mut Context<'_>) -> Result<bool, EndReason> {
+        let shared = &self.shared;
+        loop {
+            shared.progressed.set(false);
+            if !shared.requests_over.get()
+                && let Poll::Ready(outcome) = self.request.poll(cx, shared)
+            {
+                outcome?;
+                shared.requests_over.set(true);
+            }
+            if !self.responses_over
+                && let Poll::Ready(outcome) = self.response.poll(cx, shared)
+            {
+                outcome?;
+                self.responses_over = true;
+            }
+            if shared.requests_over.get() && self.responses_over {
+                return Ok(true);
+            }
+            if !shared.progressed.get() {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
+        let timeouts = &self.shared.cluster.timeouts;
+        if self.shared.seen_request.get() {
+            self.first_bytes = Deadline::default();
+        } else if self.first_bytes.poll(cx).is_ready() {
+            return Poll::Ready(match self.shared.seen_bytes.get() {
+                true => EndReason::FirstBytesTimeout,
+                // Silent from the first to the last second: nobody's fault.
+                false => EndReason::BareConnect,
+            });
+        }
+        let moved = self.shared.moved.replace(false);
+        if let Some(patience) = timeouts.idle {
+            if moved {
+                self.idle.set(Instant::now() + patience);
+            }
+            if self.idle.poll(cx).is_ready() {
+                return Poll::Ready(EndReason::Idle);
+            }
+        }
+        if self.shared.requests_over.get() || self.responses_over {
+            if moved {
+                self.linger.clear();
+            }
+            let patience = timeouts.stalled_write;
+            self.linger.set_if_clear(|| Instant::now() + patience);
+            if self.linger.poll(cx).is_ready() {
+                let reason = self.shared.first_end.take();
+                return Poll::Ready(reason.unwrap_or(EndReason::Idle));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// A reset of one leg becomes a reset of the other.
+    fn reset_other_leg(&self, reason: &EndReason) {
+        match reason {
+            EndReason::ClientReset => {
+                if let Some(broker) = self.shared.broker.get() {
+                    broker.reset_on_close();
+                }
+            }
+            EndReason::BrokerReset => self.shared.client.reset_on_close(),
+            _ => {}
+        }
+    }
+
+    fn log_end(&self, reason: &EndReason, client: SocketAddr, begin: WallInstant) {
+        let shared = &self.shared;
+        let cluster = shared.cluster.name.as_str();
+        let route = shared.route;
+        let seconds = begin.elapsed().as_secs_f64();
+        let label = reason.label();
+        let in_flight = shared.in_flight.borrow().len();
+        if reason.side() == Side::Nobody {
+            debug!(cluster, %route, %client, reason = label, in_flight, seconds, "session ended");
+            return;
+        }
+        if matches!(reason, EndReason::ConnectFailed(_)) {
+            // Told by `Cluster::note_dial` already, as the fault of a node and not of each client.
+            info!(cluster, %route, %client, reason = label, seconds, "session ended");
+            return;
+        }
+        let key = (shared.cluster.name.clone(), label, route);
+        if let Some(repeats) = shared.cluster.faults.admit(key) {
+            let remedy = reason.remedy();
+            warn!(cluster, %route, %client, reason = label, in_flight, seconds, repeats, remedy, "session ended: {reason}");
+        }
+    }
+}

@@ -1,0 +1,576 @@
+//! The response pump: broker to client. Matches each answer with the oldest request in flight and streams it on, rewrites
+//! its head, rewrites it whole, or walks it on its way.
+
+use std::task::{Context, Poll, ready};
+
+use tokio::time::Instant;
+
+use super::end::EndReason;
+use super::in_flight::Expected;
+use super::Shared;
+use crate::protocol::api::{self, ResponsePlan, WalkedResponse, WholeResponse};
+use crate::protocol::prefix::{self, Foreign, RESPONSE_PREFIX_BYTES, ResponsePrefix, SIZE_BYTES};
+use crate::protocol::Malformed;
+use crate::protocol::rewrite::{self, Findings, MetadataHead};
+use crate::protocol::sasl::{self, Mechanism, RawTokens};
+use crate::protocol::walker::ResponseWalker;
+use crate::transport::buffer::Slot;
+use crate::transport::deadline::Deadline;
+use crate::transport::stream::{Stream, is_disconnect};
+
+/// The state of one direction. First `replaced` goes out, then the `ready` bytes of the buffer; the bytes behind those
+/// are not decided yet.
+#[derive(Debug, Default)]
+pub(super) struct ResponsePump {
+    replaced: Replaced,
+    buffer: Slot,
+    ready: usize,
+    frame: Frame,
+    stall: Deadline,
+    /// The broker has sent its last byte.
+    end_of_stream: bool,
+    closing: bool,
+}
+
+/// Bytes of ours that stand in for the broker's, and how many of them went out.
+#[derive(Debug, Default)]
+struct Replaced {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+/// Where in a frame the first undecided byte is.
+#[derive(Debug, Default)]
+enum Frame {
+    /// At a size field.
+    #[default]
+    Boundary,
+    /// In a frame that passes.
+    Body { remaining: u32 },
+    /// In a frame that is walked while it passes.
+    Walk {
+        walker: ResponseWalker,
+        remaining: u32,
+        api_key: i16,
+        counted: u32,
+    },
+    /// In a frame that is held until it is whole.
+    /// `held` is `None` while the size field is still in the buffer.
+    Whole {
+        held: Option<Vec<u8>>,
+        held_for: HeldFor,
+        frame_bytes: u32,
+    },
+    /// In the head of a Metadata answer; `held` as above.
+    Head {
+        head: MetadataHead,
+        held: Option<Vec<u8>>,
+        frame_bytes: u32,
+        api_key: i16,
+        api_version: i16,
+    },
+}
+
+/// What a whole frame is held for.
+#[derive(Clone, Copy, Debug)]
+enum HeldFor {
+    Rewrite { kind: WholeResponse, api_key: i16, api_version: i16 },
+    Handshake(Mechanism),
+}
+
+enum Stop {
+    NeedBytes,
+    Flush,
+}
+
+impl ResponsePump {
+    /// Moves bytes until something must be waited for. Ready when this direction is over for good: the client was told
+    /// that no more will come.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared,
+    ) -> Poll<Result<(), EndReason>> {
+        loop {
+            ready!(self.poll_flush(cx, shared))?;
+            if self.closing {
+                // A client that is gone already needs no goodbye.
+                let _ = ready!(shared.client.poll_shutdown(cx));
+                return Poll::Ready(Ok(()));
+            }
+            let stop = self.decide(shared)?;
+            if self.ready > 0 || !self.replaced.bytes.is_empty() || matches!(stop, Stop::Flush) {
+                continue;
+            }
+            let at_boundary = matches!(self.frame, Frame::Boundary) && self.buffer.is_empty();
+            if self.end_of_stream {
+                shared.first_end(match at_boundary {
+                    true => EndReason::BrokerClosed,
+                    false => EndReason::BrokerClosedMidFrame,
+                });
+                self.closing = true;
+                continue;
+            }
+            let Some(broker) = shared.broker.get() else {
+                if shared.requests_over.get() {
+                    // Nobody was dialled, and nobody will be.
+                    self.closing = true;
+                    continue;
+                }
+                return Poll::Pending;
+            };
+            ready!(self.poll_read(cx, shared, broker))?;
+        }
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared,
+        broker: &Stream,
+    ) -> Poll<Result<(), EndReason>> {
+        match ready!(self.buffer.poll_fill(|buffer| broker.poll_read(cx, buffer))) {
+            Ok(0) => self.end_of_stream = true,
+            Ok(_) => shared.active(),
+            Err(error) if is_disconnect(&error) => return Poll::Ready(Err(EndReason::BrokerReset)),
+            Err(error) => {
+                return Poll::Ready(Err(EndReason::Socket(format!(
+                    "reading from the broker: {error}"
+                ))));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Decides about as many bytes as it can; those that may go out are counted in `ready`.
+    fn decide(&mut self, shared: &Shared) -> Result<Stop, EndReason> {
+        loop {
+            if !self.replaced.bytes.is_empty() {
+                return Ok(Stop::Flush);
+            }
+            let undecided = self.buffer.len() - self.ready;
+            let stop = match std::mem::take(&mut self.frame) {
+                Frame::Boundary => self.begin_frame(shared)?,
+                Frame::Body { remaining } => {
+                    let n = undecided.min(remaining as usize);
+                    self.ready += n;
+                    let remaining = remaining - n as u32;
+                    (remaining > 0).then(|| {
+                        self.frame = Frame::Body { remaining };
+                        Stop::NeedBytes
+                    })
+                }
+                Frame::Walk {
+                    walker,
+                    remaining,
+                    api_key,
+                    counted,
+                } => self.walk(shared, walker, remaining, api_key, counted)?,
+                Frame::Whole {
+                    held,
+                    held_for,
+                    frame_bytes,
+                } => self.hold_whole(shared, held, held_for, frame_bytes)?,
+                Frame::Head {
+                    head,
+                    held,
+                    frame_bytes,
+                    api_key,
+                    api_version,
+                } => self.hold_head(shared, head, held, frame_bytes, api_key, api_version)?,
+            };
+            if let Some(stop) = stop {
+                return Ok(stop);
+            }
+        }
+    }
+
+    /// Decides about a new frame. `None`: go on with the state that it left.
+    fn begin_frame(&mut self, shared: &Shared) -> Result<Option<Stop>, EndReason> {
+        let bytes = &self.buffer.bytes()[self.ready..];
+        let mut in_flight = shared.in_flight.borrow_mut();
+        if let Some(Expected::Ours(_)) = in_flight.next() {
+            if self.ready > 0 {
+                return Ok(Some(Stop::Flush));
+            }
+            if let Some(Expected::Ours(answer)) = in_flight.pop() {
+                self.replaced = Replaced { bytes: answer, sent: 0 };
+            }
+            drop(in_flight);
+            shared.popped();
+            return Ok(None);
+        }
+        let Some(size) = bytes.first_chunk::<SIZE_BYTES>() else {
+            return Ok(Some(Stop::NeedBytes));
+        };
+        if !shared.seen_response.get() && prefix::foreign(bytes) == Some(Foreign::TlsAlert) {
+            return Err(EndReason::BrokerWantsTls);
+        }
+        let bad_size = |e: prefix::BadSize| EndReason::BadResponseSize(e.to_string());
+        if let Some(Expected::Token) = in_flight.next() {
+            let token_bytes = prefix::token_size(size).map_err(bad_size)?;
+            in_flight.pop();
+            drop(in_flight);
+            shared.popped();
+            self.ready += SIZE_BYTES;
+            self.frame = Frame::Body {
+                remaining: token_bytes,
+            };
+            return Ok(None);
+        }
+        let Some(prefix) = bytes.first_chunk::<RESPONSE_PREFIX_BYTES>() else {
+            return Ok(Some(Stop::NeedBytes));
+        };
+        let prefix = ResponsePrefix::parse(prefix).map_err(bad_size)?;
+        let due = match in_flight.next() {
+            Some(Expected::Answer { correlation_id, .. } | Expected::Handshake { correlation_id, .. }) => {
+                *correlation_id
+            }
+            _ => return Err(EndReason::UnexpectedResponse),
+        };
+        if due != prefix.correlation_id {
+            return Err(EndReason::CorrelationMismatch {
+                expected: due,
+                found: prefix.correlation_id,
+            });
+        }
+        let expected = in_flight.pop();
+        drop(in_flight);
+        shared.seen_response.set(true);
+        shared.popped();
+        match expected {
+            Some(Expected::Answer {
+                api_key,
+                api_version,
+                plan,
+                ..
+            }) => self.apply_plan(shared, plan, prefix.frame_bytes, api_key, api_version),
+            Some(Expected::Handshake { mechanism, .. }) => {
+                let limit = shared.cluster.limits.response_rewrite_bytes;
+                self.frame = whole(HeldFor::Handshake(mechanism), prefix.frame_bytes, limit)?;
+                Ok(None)
+            }
+            _ => Err(EndReason::UnexpectedResponse),
+        }
+    }
+
+    fn apply_plan(
+        &mut self,
+        shared: &Shared,
+        plan: ResponsePlan,
+        frame_bytes: u32,
+        api_key: i16,
+        api_version: i16,
+    ) -> Result<Option<Stop>, EndReason> {
+        let limit = shared.cluster.limits.response_rewrite_bytes;
+        let walked = match plan {
+            ResponsePlan::Walk(kind) => Some(kind),
+            // Too large to be held: blanking the endpoints needs no holding.
+            ResponsePlan::Whole(WholeResponse::Produce) if frame_bytes > limit => {
+                Some(WalkedResponse::Produce)
+            }
+            ResponsePlan::Whole(WholeResponse::ShareAcknowledge) if frame_bytes > limit => {
+                Some(WalkedResponse::ShareAcknowledge)
+            }
+            _ => None,
+        };
+        self.frame = match (walked, plan) {
+            (Some(kind), _) => {
+                self.ready += SIZE_BYTES;
+                Frame::Walk {
+                    walker: ResponseWalker::new(kind, api_version, frame_bytes),
+                    remaining: frame_bytes,
+                    api_key,
+                    counted: 0,
+                }
+            }
+            (None, ResponsePlan::Whole(kind)) => {
+                let held_for = HeldFor::Rewrite {
+                    kind,
+                    api_key,
+                    api_version,
+                };
+                whole(held_for, frame_bytes, limit)?
+            }
+            (None, ResponsePlan::MetadataHead) => Frame::Head {
+                head: MetadataHead::new(api_version, frame_bytes),
+                held: None,
+                frame_bytes,
+                api_key,
+                api_version,
+            },
+            (None, ResponsePlan::Stream | ResponsePlan::Walk(_)) => {
+                self.ready += SIZE_BYTES;
+                Frame::Body {
+                    remaining: frame_bytes,
+                }
+            }
+        };
+        Ok(None)
+    }
+
+    fn walk(
+        &mut self,
+        shared: &Shared,
+        mut walker: ResponseWalker,
+        remaining: u32,
+        api_key: i16,
+        counted: u32,
+    ) -> Result<Option<Stop>, EndReason> {
+        let n = (self.buffer.len() - self.ready).min(remaining as usize);
+        let bytes = &mut self.buffer.bytes_mut()[self.ready..self.ready + n];
+        let done = walker
+            .walk(bytes, &shared.cluster.ports)
+            .map_err(|e| malformed(api_key, e))?;
+        self.ready += done;
+        let remaining = remaining - done as u32;
+        let neutralised = walker.neutralised();
+        if neutralised > counted {
+            let metrics = &shared.cluster.metrics;
+            metrics.endpoints_neutralised(api_key, u64::from(neutralised - counted));
+        }
+        if remaining == 0 {
+            self.frame = Frame::Boundary;
+            return Ok(None);
+        }
+        self.frame = Frame::Walk {
+            walker,
+            remaining,
+            api_key,
+            counted: neutralised,
+        };
+        Ok(Some(Stop::NeedBytes))
+    }
+
+    fn hold_whole(
+        &mut self,
+        shared: &Shared,
+        held: Option<Vec<u8>>,
+        held_for: HeldFor,
+        frame_bytes: u32,
+    ) -> Result<Option<Stop>, EndReason> {
+        let wait = |pump: &mut Self, held, stop| {
+            pump.frame = Frame::Whole {
+                held,
+                held_for,
+                frame_bytes,
+            };
+            Ok(Some(stop))
+        };
+        let Some(mut held) = held else {
+            let bytes = &self.buffer.bytes()[self.ready..];
+            if let Some(frame) = bytes.get(SIZE_BYTES..SIZE_BYTES + frame_bytes as usize) {
+                // The frame is here in one piece: no copy, and it may even pass as it is.
+                let whole = SIZE_BYTES + frame.len();
+                match held_for.replace(shared, frame)? {
+                    None => self.ready += whole,
+                    Some(_) if self.ready > 0 => return wait(self, None, Stop::Flush),
+                    Some((bytes, findings)) => {
+                        held_for.note(shared, &findings);
+                        self.buffer.consume(whole);
+                        self.replaced = Replaced { bytes, sent: 0 };
+                    }
+                }
+                self.frame = Frame::Boundary;
+                return Ok(None);
+            }
+            if self.ready > 0 {
+                return wait(self, None, Stop::Flush);
+            }
+            self.buffer.consume(SIZE_BYTES);
+            self.frame = Frame::Whole {
+                held: Some(Vec::new()),
+                held_for,
+                frame_bytes,
+            };
+            return Ok(None);
+        };
+        let bytes = self.buffer.bytes();
+        let n = bytes.len().min(frame_bytes as usize - held.len());
+        held.extend_from_slice(&bytes[..n]);
+        self.buffer.consume(n);
+        if held.len() < frame_bytes as usize {
+            return wait(self, Some(held), Stop::NeedBytes);
+        }
+        let bytes = match held_for.replace(shared, &held)? {
+            Some((bytes, findings)) => {
+                held_for.note(shared, &findings);
+                bytes
+            }
+            None => [&frame_bytes.to_be_bytes(), held.as_slice()].concat(),
+        };
+        self.replaced = Replaced { bytes, sent: 0 };
+        self.frame = Frame::Boundary;
+        Ok(None)
+    }
+
+    fn hold_head(
+        &mut self,
+        shared: &Shared,
+        mut head: MetadataHead,
+        held: Option<Vec<u8>>,
+        frame_bytes: u32,
+        api_key: i16,
+        api_version: i16,
+    ) -> Result<Option<Stop>, EndReason> {
+        let wait = |pump: &mut Self, head, held, stop| {
+            pump.frame = Frame::Head {
+                head,
+                held,
+                frame_bytes,
+                api_key,
+                api_version,
+            };
+            Ok(Some(stop))
+        };
+        let mut held = match held {
+            Some(held) => held,
+            None if self.ready > 0 => return wait(self, head, None, Stop::Flush),
+            None => {
+                self.buffer.consume(SIZE_BYTES);
+                Vec::new()
+            }
+        };
+        let bytes = self.buffer.bytes();
+        let n = bytes.len().min(frame_bytes as usize - held.len());
+        let found = head.feed(&bytes[..n]).map_err(|e| malformed(api_key, e))?;
+        let n = found.map_or(n, |head_bytes| head_bytes.saturating_sub(held.len()).min(n));
+        held.extend_from_slice(&bytes[..n]);
+        self.buffer.consume(n);
+        let limit = shared.cluster.limits.response_rewrite_bytes;
+        if held.len() > limit as usize {
+            return Err(EndReason::ResponseTooLarge {
+                bytes: held.len() as u32,
+                limit,
+            });
+        }
+        if found.is_none() {
+            return wait(self, head, Some(held), Stop::NeedBytes);
+        }
+        let mut bytes = Vec::new();
+        let cx = shared.cluster.rewrite_context();
+        let (findings, walker) =
+            rewrite::metadata_head(api_version, &held, frame_bytes, &cx, &mut bytes)
+                .map_err(|e| malformed(api_key, e))?;
+        shared.cluster.note(api_key, &findings);
+        self.replaced = Replaced { bytes, sent: 0 };
+        let remaining = frame_bytes - held.len() as u32;
+        self.frame = match walker {
+            Some(walker) => Frame::Walk {
+                walker,
+                remaining,
+                api_key,
+                counted: 0,
+            },
+            None => Frame::Body { remaining },
+        };
+        Ok(None)
+    }
+
+    /// Sends what is decided. Ready when all of it went out.
+    fn poll_flush(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
+        loop {
+            let replaced = &self.replaced.bytes[self.replaced.sent..];
+            let bytes = match replaced {
+                [] => &self.buffer.bytes()[..self.ready],
+                _ => replaced,
+            };
+            if bytes.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            match shared.client.poll_write(cx, bytes) {
+                Poll::Ready(Ok(n)) => {
+                    if replaced.is_empty() {
+                        self.buffer.consume(n);
+                        self.ready -= n;
+                    } else {
+                        self.replaced.sent += n;
+                        if self.replaced.sent == self.replaced.bytes.len() {
+                            self.replaced = Replaced::default();
+                        }
+                    }
+                    self.stall.clear();
+                    shared.active();
+                    shared.cluster.metrics.response_bytes(n);
+                }
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(match is_disconnect(&error) {
+                        true => EndReason::ClientReset,
+                        false => EndReason::Socket(format!("writing to the client: {error}")),
+                    }));
+                }
+                Poll::Pending => {
+                    let patience = shared.cluster.timeouts.stalled_write;
+                    self.stall.set_if_clear(|| Instant::now() + patience);
+                    ready!(self.stall.poll(cx));
+                    return Poll::Ready(Err(EndReason::ClientStalled));
+                }
+            }
+        }
+    }
+}
+
+/// The state that holds a frame until it is whole; refused if it is too large for that.
+fn whole(held_for: HeldFor, frame_bytes: u32, limit: u32) -> Result<Frame, EndReason> {
+    if frame_bytes > limit {
+        return Err(EndReason::ResponseTooLarge {
+            bytes: frame_bytes,
+            limit,
+        });
+    }
+    Ok(Frame::Whole {
+        held: None,
+        held_for,
+        frame_bytes,
+    })
+}
+
+impl HeldFor {
+    /// What goes out instead of this frame (which begins with its correlation id); `None`: the frame as it is.
+    fn replace(
+        self,
+        shared: &Shared,
+        frame: &[u8],
+    ) -> Result<Option<(Vec<u8>, Findings)>, EndReason> {
+        let HeldFor::Rewrite {
+            kind,
+            api_key,
+            api_version,
+        } = self
+        else {
+            return self.handshake_done(shared, frame);
+        };
+        let mut bytes = Vec::new();
+        let cx = shared.cluster.rewrite_context();
+        let findings = rewrite::whole(kind, api_version, frame, &cx, &mut bytes)
+            .map_err(|e| malformed(api_key, e))?;
+        let may_pass = matches!(kind, WholeResponse::Produce | WholeResponse::ShareAcknowledge);
+        if may_pass && findings.rewritten == 0 && findings.unmapped.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((bytes, findings)))
+    }
+
+    fn handshake_done(
+        self,
+        shared: &Shared,
+        frame: &[u8],
+    ) -> Result<Option<(Vec<u8>, Findings)>, EndReason> {
+        if let HeldFor::Handshake(mechanism) = self {
+            let code = sasl::handshake_error_code(frame)
+                .map_err(|e| EndReason::MalformedResponse(format!("SaslHandshake {e}")))?;
+            shared.handshake_over((code == 0).then(|| RawTokens::new(mechanism)));
+        }
+        Ok(None)
+    }
+
+    fn note(self, shared: &Shared, findings: &Findings) {
+        if let HeldFor::Rewrite { api_key, .. } = self {
+            shared.cluster.note(api_key, findings);
+        }
+    }
+}
+
+fn malformed(api_key: i16, error: Malformed) -> EndReason {
+    EndReason::MalformedResponse(format!("{} {error}", api::name(api_key)))
+}

@@ -1,0 +1,90 @@
+//! One leg of a session: a socket that two pumps of one task share, one reading and one writing.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::buffer::Buffer;
+
+/// A connected byte stream. Reading and writing take `&self`, because both pumps of a session, which never run at the
+/// same time, hold it.
+#[derive(Debug)]
+pub struct Stream {
+    io: RefCell<TcpStream>,
+}
+
+impl Stream {
+    /// Takes over a connected socket.
+    pub fn new(socket: TcpStream) -> Self {
+        Stream {
+            io: RefCell::new(socket),
+        }
+    }
+
+    /// Reads once into the buffer's room, which must not be empty. `Ok(0)` is the peer's end of stream.
+    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        let mut io = self.io.borrow_mut();
+        let mut room = ReadBuf::new(buffer.room());
+        ready!(Pin::new(&mut *io).poll_read(cx, &mut room))?;
+        let n = room.filled().len();
+        buffer.filled(n);
+        Poll::Ready(Ok(n))
+    }
+
+    /// Writes once; returns how many bytes were taken.
+    pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut io = self.io.borrow_mut();
+        match ready!(Pin::new(&mut *io).poll_write(cx, bytes))? {
+            0 if !bytes.is_empty() => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            n => Poll::Ready(Ok(n)),
+        }
+    }
+
+    /// Tells the peer that nothing more will be written (half-close).
+    pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io.borrow_mut()).poll_shutdown(cx)
+    }
+
+    /// Makes the close that follows an abortive one (RST), as the other leg's was.
+    pub fn reset_on_close(&self) {
+        // A socket that is already gone cannot be reset, and need not be.
+        let _ = SockRef::from(&*self.io.borrow()).set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// Whether an I/O error means that the peer went away without saying goodbye: an end, not a fault of ours.
+pub fn is_disconnect(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, NetworkUnreachable,
+        NotConnected, TimedOut,
+    };
+    matches!(
+        error.kind(),
+        BrokenPipe
+            | ConnectionAborted
+            | ConnectionReset
+            | HostUnreachable
+            | NetworkUnreachable
+            | NotConnected
+            | TimedOut
+    )
+}
+
+/// What every socket of a session gets: no Nagle delay, and keepalive probes (a cloud balancer forgets a silent
+/// connection after minutes, Kafka clients keep one for nine).
+pub fn tune(socket: &TcpStream, keepalive: Option<Duration>) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    if let Some(interval) = keepalive {
+        let probes = TcpKeepalive::new()
+            .with_time(interval)
+            .with_interval(interval);
+        SockRef::from(socket).set_tcp_keepalive(&probes)?;
+    }
+    Ok(())
+}

@@ -95,7 +95,10 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     }));
 
     let external = format!("127.0.0.1:{}", arguments.port);
-    println!("\nPortolan runs with this configuration:\n\n{}", indent(&config));
+    println!(
+        "\nPortolan runs with this configuration:\n\n{}",
+        indent(&config)
+    );
     let address = external.clone();
     tokio::task::spawn_blocking(move || demonstrate(&internal, &address)).await??;
 
@@ -238,7 +241,10 @@ struct Step {
 
 impl Step {
     fn begin(name: &'static str) -> Self {
-        let (count, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, over) = (
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let (shown, stop) = (count.clone(), over.clone());
         let painter = std::io::stderr().is_terminal().then(|| {
             std::thread::spawn(move || {

@@ -11,6 +11,15 @@
 //! - [`rewrite`]: small answers, rewritten whole, and the head of Metadata answers.
 //! - [`walker`]: large answers, walked and neutralised in place while they stream by.
 
+pub mod acks;
+pub mod api;
+mod cursor;
+pub mod prefix;
+pub mod rewrite;
+pub mod sasl;
+mod schema;
+pub mod walker;
+
 use std::fmt;
 
 /// Bytes that do not follow the schema which their api key and version promise.

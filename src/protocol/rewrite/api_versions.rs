@@ -1,0 +1,69 @@
+//! ApiVersions: what the broker offers, less what this proxy cannot let through.
+
+use super::super::Malformed;
+use super::super::api::{self, API_VERSIONS, Policy};
+use super::super::cursor::{Cursor, put_array_length};
+use super::super::prefix::SIZE_BYTES;
+
+/// Kafka's error code for an api version that is not known; the answer then has the layout of version 0 (KIP-511).
+const UNSUPPORTED_VERSION: i16 = 35;
+
+/// ApiVersions 0-4: the intersection of what the broker and what we know. The broker's minimum stays the broker's
+/// (librdkafka turns compression off where Produce's minimum is raised, KAFKA-18659).
+pub(super) fn rewrite(
+    version: i16,
+    frame: &[u8],
+    policy: &Policy,
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
+    let mut cursor = Cursor::new(frame);
+    // The response header is version 0 whatever the version of the body, so that any client can read it.
+    cursor.i32("correlation id")?;
+    let error = cursor.i16("error code")?;
+    let flexible = version >= 3 && error != UNSUPPORTED_VERSION;
+    out.extend_from_slice(&frame[..cursor.position()]);
+    let count = cursor.array_length(flexible, "api keys")?;
+    let mut kept = Vec::new();
+    let mut kept_count = 0;
+    for _ in 0..count {
+        let begin = cursor.position();
+        let key = cursor.i16("api key")?;
+        let min = cursor.i16("min version")?;
+        let max = cursor.i16("max version")?;
+        let tags = match flexible {
+            true => cursor.tags("api key")?,
+            false => &[],
+        };
+        if !api::visible(policy, key) {
+            continue;
+        }
+        let ceiling = api::ceiling(policy, key).unwrap_or(i16::MAX);
+        if min > ceiling {
+            continue;
+        }
+        kept.extend_from_slice(&frame[begin..begin + 4]);
+        kept.extend_from_slice(&max.min(ceiling).to_be_bytes());
+        kept.extend_from_slice(tags);
+        kept_count += 1;
+    }
+    put_array_length(out, flexible, kept_count);
+    out.extend_from_slice(&kept);
+    out.extend_from_slice(cursor.rest());
+    Ok(())
+}
+
+/// The answer to an ApiVersions request of a version that we do not know, with its size field: version 0, error 35, and
+/// our own range, so that the client can ask again (KIP-511).
+pub fn unsupported_api_versions(correlation_id: i32) -> Vec<u8> {
+    let max = api::ceiling(&Policy::default(), API_VERSIONS).unwrap_or(0);
+    let mut frame = vec![0; SIZE_BYTES];
+    frame.extend_from_slice(&correlation_id.to_be_bytes());
+    frame.extend_from_slice(&UNSUPPORTED_VERSION.to_be_bytes());
+    put_array_length(&mut frame, false, 1);
+    for value in [API_VERSIONS, 0, max] {
+        frame.extend_from_slice(&value.to_be_bytes());
+    }
+    let size = (frame.len() - SIZE_BYTES) as u32;
+    frame[..SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
+    frame
+}

@@ -1,0 +1,137 @@
+//! Answers in which addresses are replaced: small ones whole, Metadata's by its head.
+
+mod api_versions;
+mod cluster;
+mod coordinator;
+mod endpoints;
+mod metadata;
+
+pub use api_versions::unsupported_api_versions;
+pub use metadata::{MetadataHead, metadata_head};
+
+use super::Malformed;
+use super::api::{Policy, WholeResponse};
+use super::cursor::{put_array_length, put_string};
+use super::prefix::SIZE_BYTES;
+use crate::port_map::{AdvertisedAddress, NodeId, PortMap};
+
+/// What a rewrite needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Which nodes there are for clients, and where.
+    pub ports: &'a PortMap,
+    /// What ApiVersions may offer.
+    pub policy: &'a Policy,
+    /// Whether to collect [`Findings::seen`].
+    pub learn: bool,
+}
+
+/// What a rewrite came across.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// How many addresses were replaced.
+    pub rewritten: u32,
+    /// Brokers outside the map, which were left out.
+    pub unmapped: Vec<SeenBroker>,
+    /// Every broker of the map with the address that it has inside the cluster.
+    pub seen: Vec<SeenBroker>,
+}
+
+/// A broker as an answer names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenBroker {
+    /// Its node id.
+    pub node_id: NodeId,
+    /// Its host inside the cluster.
+    pub host: String,
+    /// Its port there; 0 if what was named is no port.
+    pub port: u16,
+}
+
+/// Rewrites a whole answer. `frame` begins with its correlation id; the new frame goes to `out`, with its size field.
+pub fn whole(
+    kind: WholeResponse,
+    version: i16,
+    frame: &[u8],
+    cx: &Context<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Findings, Malformed> {
+    out.clear();
+    out.extend_from_slice(&[0; SIZE_BYTES]);
+    let mut findings = Findings::default();
+    match kind {
+        WholeResponse::ApiVersions => api_versions::rewrite(version, frame, cx.policy, out)?,
+        WholeResponse::FindCoordinator => {
+            coordinator::rewrite(version, frame, cx, out, &mut findings)?;
+        }
+        WholeResponse::DescribeCluster => cluster::rewrite(version, frame, cx, out, &mut findings)?,
+        WholeResponse::Produce => endpoints::produce(version, frame, cx, out, &mut findings)?,
+        WholeResponse::ShareAcknowledge => {
+            endpoints::share_acknowledge(version, frame, cx, out, &mut findings)?;
+        }
+    }
+    let size = (out.len() - SIZE_BYTES) as u32;
+    out[..SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
+    Ok(findings)
+}
+
+impl Findings {
+    /// The address that takes the place of a broker's; `None`: the broker must be left out.
+    fn replace<'a>(
+        &mut self,
+        cx: &Context<'a>,
+        node_id: i32,
+        host: &[u8],
+        port: i32,
+    ) -> Option<AdvertisedAddress<'a>> {
+        let node_id = NodeId(node_id);
+        let seen = || SeenBroker {
+            node_id,
+            host: String::from_utf8_lossy(host).into_owned(),
+            port: u16::try_from(port).unwrap_or(0),
+        };
+        let address = cx.ports.advertised(node_id);
+        match address {
+            Some(_) => {
+                self.rewritten += 1;
+                if cx.learn && !host.is_empty() && (1..=65_535).contains(&port) {
+                    self.seen.push(seen());
+                }
+            }
+            None => self.unmapped.push(seen()),
+        }
+        address
+    }
+}
+
+/// Collects the elements of an array whose length is known only at the end.
+struct Elements {
+    flexible: bool,
+    count: usize,
+    bytes: Vec<u8>,
+}
+
+impl Elements {
+    fn new(flexible: bool) -> Self {
+        Elements {
+            flexible,
+            count: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// node id, host, port: how every broker begins. `rest` is what follows, copied.
+    fn broker(&mut self, node_id: i32, address: AdvertisedAddress<'_>, rest: &[u8]) {
+        self.count += 1;
+        self.bytes.extend_from_slice(&node_id.to_be_bytes());
+        put_string(&mut self.bytes, self.flexible, address.host.as_bytes());
+        self.bytes
+            .extend_from_slice(&i32::from(address.port).to_be_bytes());
+        self.bytes.extend_from_slice(rest);
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        put_array_length(out, self.flexible, self.count);
+        out.extend_from_slice(&self.bytes);
+    }
+}

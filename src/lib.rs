@@ -22,6 +22,13 @@
 //! [`upstream`], [`limits`] -> [`port_map`], [`config`]. `protocol` is pure (bytes in, decision out: no sockets, no
 //! clock, no metrics) and knows nothing of ours but `port_map`.
 
+pub mod admin;
 pub mod config;
+pub mod limits;
+pub mod metrics;
 pub mod port_map;
 pub mod protocol;
+pub mod server;
+pub mod session;
+pub mod transport;
+pub mod upstream;

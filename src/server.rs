@@ -155,9 +155,10 @@ impl Server {
 
     /// Serves until `shutdown` is ready, then drains. Returns when all connections have ended or `drain.grace` is over.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let threads = self.config.runtime.threads.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
-        });
+        let threads =
+            self.config.runtime.threads.unwrap_or_else(|| {
+                std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+            });
         let pool = Pool::start(threads, &self.config)?;
         let limit = ConnectionLimit::new(&self.config.limits, self.listeners.len());
         let mut accepting = tokio::task::JoinSet::new();
@@ -180,7 +181,11 @@ impl Server {
         // Dropping the accept loops closes the listeners.
         accepting.shutdown().await;
         let grace = self.config.drain.grace;
-        info!(connections = pool.sessions(), grace_seconds = grace.as_secs_f64(), "draining");
+        info!(
+            connections = pool.sessions(),
+            grace_seconds = grace.as_secs_f64(),
+            "draining"
+        );
         pool.drain(grace).await;
         let _ = stop_admin.send(());
         if let Some(admin) = admin {
@@ -222,7 +227,10 @@ fn bind_cluster(
     Ok((ports, sockets))
 }
 
-fn listen(address: SocketAddr, purpose: impl FnOnce() -> String) -> Result<TcpListener, StartError> {
+fn listen(
+    address: SocketAddr,
+    purpose: impl FnOnce() -> String,
+) -> Result<TcpListener, StartError> {
     let bind = || {
         let socket = Socket::new(
             Domain::for_address(address),
@@ -437,7 +445,10 @@ impl Pool {
         }
         let left = self.sessions();
         if left > 0 {
-            warn!(connections = left, "drain.grace is over: cutting the remaining connections");
+            warn!(
+                connections = left,
+                "drain.grace is over: cutting the remaining connections"
+            );
             tell(Phase::Cut);
             let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
             while self.sessions() > 0 && tokio::time::Instant::now() < deadline {
@@ -491,7 +502,10 @@ async fn work(resolver: Resolver, mut inbox: UnboundedReceiver<Order>, sessions:
 }
 
 /// Counts a session down when it is over, however that comes about, and gives its permit back.
-struct Done(Arc<AtomicUsize>, #[expect(dead_code, reason = "held for its drop")] Permit);
+struct Done(
+    Arc<AtomicUsize>,
+    #[expect(dead_code, reason = "held for its drop")] Permit,
+);
 
 impl Drop for Done {
     fn drop(&mut self) {

@@ -41,6 +41,7 @@ impl Faults {
         if known.len() >= MOST {
             known.retain(|_, fault| now.duration_since(fault.told) < QUIET);
         }
+        let full = known.len() >= MOST;
         match known.get_mut(&key) {
             Some(fault) if now.duration_since(fault.told) < QUIET => {
                 fault.untold += 1;
@@ -50,9 +51,15 @@ impl Faults {
                 fault.told = now;
                 Some(std::mem::take(&mut fault.untold))
             }
-            None if known.len() >= MOST => None,
+            None if full => None,
             None => {
-                known.insert(key, Known { told: now, untold: 0 });
+                known.insert(
+                    key,
+                    Known {
+                        told: now,
+                        untold: 0,
+                    },
+                );
                 Some(0)
             }
         }
@@ -83,7 +90,11 @@ mod tests {
             let now = start + Duration::from_secs(second);
             assert_eq!(faults.admit_at(key(1), now), None);
         }
-        assert_eq!(faults.admit_at(key(2), start), Some(0), "another node is another fault");
+        assert_eq!(
+            faults.admit_at(key(2), start),
+            Some(0),
+            "another node is another fault"
+        );
         assert_eq!(faults.admit_at(key(1), start + QUIET), Some(59));
     }
 

@@ -20,7 +20,7 @@ use crate::transport::stream::{Stream, is_disconnect};
 const HANDSHAKE_MAX_BYTES: u32 = (BUFFER_BYTES / 4) as u32;
 
 /// The state of one direction. Its buffer holds `ready` bytes that may go out, then bytes that are not decided yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct RequestPump {
     buffer: Slot,
     ready: usize,

@@ -5,12 +5,12 @@ use std::task::{Context, Poll, ready};
 
 use tokio::time::Instant;
 
+use super::Shared;
 use super::end::EndReason;
 use super::in_flight::Expected;
-use super::Shared;
+use crate::protocol::Malformed;
 use crate::protocol::api::{self, ResponsePlan, WalkedResponse, WholeResponse};
 use crate::protocol::prefix::{self, Foreign, RESPONSE_PREFIX_BYTES, ResponsePrefix, SIZE_BYTES};
-use crate::protocol::Malformed;
 use crate::protocol::rewrite::{self, Findings, MetadataHead};
 use crate::protocol::sasl::{self, Mechanism, RawTokens};
 use crate::protocol::walker::ResponseWalker;
@@ -74,7 +74,11 @@ enum Frame {
 /// What a whole frame is held for.
 #[derive(Clone, Copy, Debug)]
 enum HeldFor {
-    Rewrite { kind: WholeResponse, api_key: i16, api_version: i16 },
+    Rewrite {
+        kind: WholeResponse,
+        api_key: i16,
+        api_version: i16,
+    },
     Handshake(Mechanism),
 }
 
@@ -194,7 +198,10 @@ impl ResponsePump {
                 return Ok(Some(Stop::Flush));
             }
             if let Some(Expected::Ours(answer)) = in_flight.pop() {
-                self.replaced = Replaced { bytes: answer, sent: 0 };
+                self.replaced = Replaced {
+                    bytes: answer,
+                    sent: 0,
+                };
             }
             drop(in_flight);
             shared.popped();
@@ -223,9 +230,10 @@ impl ResponsePump {
         };
         let prefix = ResponsePrefix::parse(prefix).map_err(bad_size)?;
         let due = match in_flight.next() {
-            Some(Expected::Answer { correlation_id, .. } | Expected::Handshake { correlation_id, .. }) => {
-                *correlation_id
-            }
+            Some(
+                Expected::Answer { correlation_id, .. }
+                | Expected::Handshake { correlation_id, .. },
+            ) => *correlation_id,
             _ => return Err(EndReason::UnexpectedResponse),
         };
         if due != prefix.correlation_id {
@@ -544,7 +552,10 @@ impl HeldFor {
         let cx = shared.cluster.rewrite_context();
         let findings = rewrite::whole(kind, api_version, frame, &cx, &mut bytes)
             .map_err(|e| malformed(api_key, e))?;
-        let may_pass = matches!(kind, WholeResponse::Produce | WholeResponse::ShareAcknowledge);
+        let may_pass = matches!(
+            kind,
+            WholeResponse::Produce | WholeResponse::ShareAcknowledge
+        );
         if may_pass && findings.rewritten == 0 && findings.unmapped.is_empty() {
             return Ok(None);
         }

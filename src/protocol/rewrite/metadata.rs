@@ -5,7 +5,7 @@ use super::super::cursor::Cursor;
 use super::super::prefix::SIZE_BYTES;
 use super::super::schema::{self, Feed, Walk};
 use super::super::walker::ResponseWalker;
-use super::{Context, Elements, Findings};
+use super::{Context, Elements, Findings, SeenBroker};
 use crate::port_map::NodeId;
 
 /// Finds the end of the head (everything up to and including the controller id; in version 0 the brokers) while the
@@ -46,31 +46,17 @@ pub fn metadata_head(
     let flexible = version >= 9;
     let mut findings = Findings::default();
     let mut cursor = Cursor::new(head);
-    cursor.i32("correlation id")?;
-    if flexible {
-        cursor.tags("header")?;
-    }
-    if version >= 3 {
-        cursor.i32("throttle time")?;
-    }
+    read_header(version, &mut cursor)?;
     out.clear();
     out.extend_from_slice(&[0; SIZE_BYTES]);
     out.extend_from_slice(&head[..cursor.position()]);
 
     let mut brokers = Elements::new(flexible);
     for _ in 0..cursor.array_length(flexible, "brokers")? {
-        let node_id = cursor.i32("node id")?;
-        let host = cursor.string(flexible, "host")?.unwrap_or_default();
-        let port = cursor.i32("port")?;
-        let rest = cursor.position();
-        if version >= 1 {
-            cursor.string(flexible, "rack")?;
-        }
-        if flexible {
-            cursor.tags("broker")?;
-        }
-        if let Some(address) = findings.replace(cx, node_id, host, port) {
-            brokers.broker(node_id, address, &head[rest..cursor.position()]);
+        let broker = Broker::read(version, &mut cursor)?;
+        if let Some(address) = findings.replace(cx, broker.node_id, broker.host, broker.port) {
+            let rest = &head[broker.rest..cursor.position()];
+            brokers.broker(broker.node_id, address, rest);
         }
     }
     brokers.write(out);
@@ -104,4 +90,58 @@ pub fn metadata_head(
     let walker = (!findings.unmapped.is_empty())
         .then(|| ResponseWalker::metadata_topics(version, topics as u32));
     Ok((findings, walker))
+}
+
+/// The brokers of a whole Metadata answer, for a reader that asked itself.
+pub fn metadata_brokers(version: i16, frame: &[u8]) -> Result<Vec<SeenBroker>, Malformed> {
+    let flexible = version >= 9;
+    let mut cursor = Cursor::new(frame);
+    read_header(version, &mut cursor)?;
+    let mut brokers = Vec::new();
+    for _ in 0..cursor.array_length(flexible, "brokers")? {
+        let broker = Broker::read(version, &mut cursor)?;
+        brokers.push(SeenBroker::new(broker.node_id, broker.host, broker.port));
+    }
+    Ok(brokers)
+}
+
+fn read_header(version: i16, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
+    cursor.i32("correlation id")?;
+    if version >= 9 {
+        cursor.tags("header")?;
+    }
+    if version >= 3 {
+        cursor.i32("throttle time")?;
+    }
+    Ok(())
+}
+
+/// One broker; `rest` is where what follows its port begins.
+struct Broker<'a> {
+    node_id: i32,
+    host: &'a [u8],
+    port: i32,
+    rest: usize,
+}
+
+impl<'a> Broker<'a> {
+    fn read(version: i16, cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
+        let flexible = version >= 9;
+        let node_id = cursor.i32("node id")?;
+        let host = cursor.string(flexible, "host")?.unwrap_or_default();
+        let port = cursor.i32("port")?;
+        let rest = cursor.position();
+        if version >= 1 {
+            cursor.string(flexible, "rack")?;
+        }
+        if flexible {
+            cursor.tags("broker")?;
+        }
+        Ok(Broker {
+            node_id,
+            host,
+            port,
+            rest,
+        })
+    }
 }

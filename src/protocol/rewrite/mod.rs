@@ -7,7 +7,7 @@ mod endpoints;
 mod metadata;
 
 pub use api_versions::unsupported_api_versions;
-pub use metadata::{MetadataHead, metadata_head};
+pub use metadata::{MetadataHead, metadata_brokers, metadata_head};
 
 use super::Malformed;
 use super::api::{Policy, WholeResponse};
@@ -75,6 +75,16 @@ pub fn whole(
     Ok(findings)
 }
 
+impl SeenBroker {
+    fn new(node_id: i32, host: &[u8], port: i32) -> Self {
+        SeenBroker {
+            node_id: NodeId(node_id),
+            host: String::from_utf8_lossy(host).into_owned(),
+            port: u16::try_from(port).unwrap_or(0),
+        }
+    }
+}
+
 impl Findings {
     /// The address that takes the place of a broker's; `None`: the broker must be left out.
     fn replace<'a>(
@@ -84,13 +94,8 @@ impl Findings {
         host: &[u8],
         port: i32,
     ) -> Option<AdvertisedAddress<'a>> {
-        let node_id = NodeId(node_id);
-        let seen = || SeenBroker {
-            node_id,
-            host: String::from_utf8_lossy(host).into_owned(),
-            port: u16::try_from(port).unwrap_or(0),
-        };
-        let address = cx.ports.advertised(node_id);
+        let seen = || SeenBroker::new(node_id, host, port);
+        let address = cx.ports.advertised(NodeId(node_id));
         match address {
             Some(_) => {
                 self.rewritten += 1;

@@ -1,0 +1,128 @@
+//! The admin listener: is this process alive, is it ready, and what does it count.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::debug;
+
+use crate::metrics::Metrics;
+
+/// A probe that has not sent its request by then is cut off.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A whole connection, with as many requests as it likes.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Connections at one time; more wait.
+const CONNECTIONS: usize = 64;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const METRICS_TEXT: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+const PATHS: &str = "/livez    the process runs\n\
+                     /readyz   all listeners are bound\n\
+                     /metrics  Prometheus text\n";
+
+/// What the endpoints tell about.
+#[derive(Clone, Debug)]
+pub struct AdminState {
+    metrics: Arc<Metrics>,
+    ready: Arc<AtomicBool>,
+}
+
+impl AdminState {
+    /// `ready` is set once all listeners are bound, and stays set while draining.
+    pub fn new(metrics: Arc<Metrics>, ready: Arc<AtomicBool>) -> Self {
+        AdminState { metrics, ready }
+    }
+}
+
+/// Serves until `shutdown` is ready.
+pub async fn serve(listener: TcpListener, state: AdminState, shutdown: impl Future<Output = ()>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        let accept = async {
+            let slot = slots.clone().acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            () = &mut shutdown => return,
+            accepted = accept => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                debug!(%error, "admin accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let state = state.clone();
+        connections.spawn(async move {
+            let _slot = slot;
+            let service = service_fn(move |request| {
+                let answer = answer(&request, &state);
+                async move { Ok::<_, Infallible>(answer) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            // How a probe's connection ends is of no interest.
+            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+        });
+    }
+}
+
+fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Bytes>> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n");
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match request.uri().path() {
+        "/livez" => text(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" if state.ready.load(Ordering::Acquire) => text(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "starting\n"),
+        "/metrics" => match state.metrics.render() {
+            Ok(metrics) => text(StatusCode::OK, METRICS_TEXT, metrics),
+            Err(error) => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                TEXT,
+                format!("{error}\n"),
+            ),
+        },
+        _ => text(StatusCode::NOT_FOUND, TEXT, PATHS),
+    }
+}
+
+fn text(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

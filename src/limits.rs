@@ -1,0 +1,71 @@
+//! How many connections may be open at one time, and the file descriptors that it depends on.
+
+use std::sync::Arc;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Limits;
+
+/// File descriptors that are not connections: standard streams, runtimes, name look-ups, hosts files.
+const RESERVED_FDS: u64 = 64;
+
+/// What is assumed where there is no limit.
+const MANY_FDS: u64 = 1_048_576;
+
+/// Permits for client connections.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimit {
+    permits: Arc<Semaphore>,
+    most: usize,
+}
+
+/// The right to have one client connection, and one to its broker.
+#[derive(Debug)]
+pub struct Permit(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
+
+impl ConnectionLimit {
+    /// As configured, else as many as there are file descriptors for: two a connection, beside `listeners` and a reserve.
+    pub fn new(limits: &Limits, listeners: usize) -> Self {
+        let most = limits.connections.unwrap_or_else(|| {
+            let taken = RESERVED_FDS + listeners as u64;
+            (max_fds().saturating_sub(taken) / 2).max(1) as usize
+        });
+        ConnectionLimit {
+            // Each accept loop holds one permit while it waits for a connection.
+            permits: Arc::new(Semaphore::new(
+                (most + listeners).min(Semaphore::MAX_PERMITS),
+            )),
+            most,
+        }
+    }
+
+    /// How many connections there may be.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Waits until there may be one more.
+    pub async fn acquire(&self) -> Permit {
+        // The semaphore is never closed, so there always is a permit in the end.
+        Permit(self.permits.clone().acquire_owned().await.ok())
+    }
+}
+
+/// The limit of open file descriptors that is in force.
+pub fn max_fds() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(MANY_FDS)
+}
+
+/// Raises the limit of open file descriptors as far as the system lets us, since the default of many systems (1024) is too
+/// low for a proxy. Returns the limit then in force.
+pub fn raise_fd_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // If it is refused the old limit stays, which `max_fds` then says.
+    let _ = setrlimit(Resource::Nofile, raised);
+    max_fds()
+}

@@ -1,0 +1,89 @@
+//! Asks a broker who is in the cluster, as a client would: one Metadata request without topics.
+
+use std::fmt;
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::protocol::prefix::{RESPONSE_PREFIX_BYTES, ResponsePrefix, SIZE_BYTES};
+use crate::protocol::rewrite::SeenBroker;
+use crate::protocol::{Malformed, rewrite};
+
+/// Version 1 is the lowest in which an empty list means no topics, and every broker from 2.1 to 4.x knows it.
+const METADATA: i16 = 3;
+const VERSION: i16 = 1;
+const CORRELATION_ID: i32 = 0x706f_7274;
+const CLIENT_ID: &[u8] = b"portolan";
+
+/// Ten thousand brokers fit.
+const MOST_BYTES: u32 = 1024 * 1024;
+
+/// Why a broker did not tell.
+#[derive(Debug)]
+pub(super) enum AskError {
+    Closed,
+    Io(io::Error),
+    BadAnswer(String),
+}
+
+/// The brokers that the broker at the other end knows. Bounded in memory; the caller bounds the time.
+pub(super) async fn brokers(mut stream: TcpStream) -> Result<Vec<SeenBroker>, AskError> {
+    stream.write_all(&request()).await?;
+    let mut prefix = [0; RESPONSE_PREFIX_BYTES];
+    stream.read_exact(&mut prefix).await?;
+    let prefix = ResponsePrefix::parse(&prefix).map_err(|e| AskError::BadAnswer(e.to_string()))?;
+    if prefix.correlation_id != CORRELATION_ID {
+        return Err(AskError::BadAnswer("the correlation id differs".into()));
+    }
+    if prefix.frame_bytes > MOST_BYTES {
+        return Err(AskError::BadAnswer(format!("{} bytes", prefix.frame_bytes)));
+    }
+    // The buffer grows with the bytes that arrive, not by what the size field says.
+    let mut frame = Vec::from(CORRELATION_ID.to_be_bytes());
+    let rest = u64::from(prefix.frame_bytes) - frame.len() as u64;
+    (&mut stream).take(rest).read_to_end(&mut frame).await?;
+    if frame.len() < prefix.frame_bytes as usize {
+        return Err(AskError::Closed);
+    }
+    Ok(rewrite::metadata_brokers(VERSION, &frame)?)
+}
+
+fn request() -> Vec<u8> {
+    let mut frame = vec![0; SIZE_BYTES];
+    frame.extend_from_slice(&METADATA.to_be_bytes());
+    frame.extend_from_slice(&VERSION.to_be_bytes());
+    frame.extend_from_slice(&CORRELATION_ID.to_be_bytes());
+    frame.extend_from_slice(&(CLIENT_ID.len() as u16).to_be_bytes());
+    frame.extend_from_slice(CLIENT_ID);
+    frame.extend_from_slice(&0i32.to_be_bytes());
+    let size = (frame.len() - SIZE_BYTES) as u32;
+    frame[..SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
+    frame
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AskError::Closed => f.write_str("closed the connection instead of answering"),
+            AskError::Io(error) => write!(f, "failed: {error}"),
+            AskError::BadAnswer(what) => write!(f, "gave no Metadata answer: {what}"),
+        }
+    }
+}
+
+impl From<io::Error> for AskError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        match error.kind() {
+            UnexpectedEof | ConnectionReset | BrokenPipe => AskError::Closed,
+            _ => AskError::Io(error),
+        }
+    }
+}
+
+impl From<Malformed> for AskError {
+    fn from(error: Malformed) -> Self {
+        AskError::BadAnswer(error.to_string())
+    }
+}

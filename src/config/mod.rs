@@ -1,11 +1,20 @@
 //! What is true: the configuration, valid by construction. What was written is in `file`, which turns it into this and
 //! reports every fault at once.
 
+mod address;
+pub mod fault;
+mod file;
+mod reader;
+mod show;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use fault::Faults;
+pub use file::ParseOptions;
 
 use crate::port_map::{NodeId, PortMap};
 
@@ -43,10 +52,25 @@ pub struct VirtualCluster {
     pub ports: PortMap,
     /// Where each node of the map is inside the cluster.
     pub nodes: BTreeMap<NodeId, NodeAddress>,
+    /// The `[[nodes]]` entries as written, which `ports` and `nodes` were made from.
+    pub entries: Vec<NodeEntry>,
     /// What becomes of api keys that this program does not know.
     pub unknown_apis: UnknownApis,
     /// How broker addresses at the end of Fetch answers are hidden.
     pub fetch_endpoints: FetchEndpoints,
+}
+
+/// One `[[nodes]]` entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeEntry {
+    /// A list of ids and ranges.
+    pub ids: String,
+    /// The bound port of the first id; the n-th has port + n.
+    pub port: u16,
+    /// The advertised port of the first id.
+    pub advertised_port: u16,
+    /// The template of the nodes' addresses; `None` where they are learned.
+    pub address: Option<String>,
 }
 
 /// A broker's address inside the cluster: a name, resolved anew at each dial, and a port.
@@ -176,4 +200,33 @@ pub enum FetchEndpoints {
     Neutralise,
     /// Fetch is offered up to version 15 and Produce up to 9, which have none.
     Cap,
+}
+
+impl LogLevel {
+    pub(crate) const WORDS: [(&'static str, LogLevel); 5] = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+}
+
+impl LogFormat {
+    pub(crate) const WORDS: [(&'static str, LogFormat); 2] =
+        [("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+impl UnknownApis {
+    pub(crate) const WORDS: [(&'static str, UnknownApis); 2] = [
+        ("hide", UnknownApis::Hide),
+        ("forward", UnknownApis::Forward),
+    ];
+}
+
+impl FetchEndpoints {
+    pub(crate) const WORDS: [(&'static str, FetchEndpoints); 2] = [
+        ("neutralise", FetchEndpoints::Neutralise),
+        ("cap", FetchEndpoints::Cap),
+    ];
 }

@@ -23,8 +23,10 @@
 //! clock, no metrics) and knows nothing of ours but `port_map`.
 
 pub mod admin;
+pub mod commands;
 pub mod config;
 pub mod limits;
+pub mod logging;
 pub mod metrics;
 pub mod port_map;
 pub mod protocol;

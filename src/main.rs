@@ -1,3 +1,10 @@
-//! The command line.
+//! The command line: reads it, runs a command, and turns the outcome into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use portolan::commands::{self, CommandLine};
+
+fn main() -> ExitCode {
+    commands::execute(CommandLine::parse())
+}

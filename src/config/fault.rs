@@ -19,6 +19,18 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
+impl Faults {
+    /// One fault of the configuration as a whole.
+    pub fn whole(problem: impl Into<String>, remedy: &str) -> Self {
+        Faults(vec![Fault {
+            key: String::new(),
+            line: None,
+            problem: problem.into(),
+            remedy: remedy.to_owned(),
+        }])
+    }
+}
+
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, fault) in self.0.iter().enumerate() {

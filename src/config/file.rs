@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::address;
-use super::fault::{Fault, Faults};
+use super::fault::Faults;
 use super::reader::{self, Reader, Section, Unfit};
 use super::{
     Config, Dns, Drain, FetchEndpoints, Limits, Log, LogFormat, LogLevel, NodeAddress, NodeEntry,
@@ -30,14 +30,6 @@ const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST
 impl Config {
     /// Reads a file; `-` is standard input.
     pub fn from_file(path: &Path, options: &ParseOptions) -> Result<Self, Faults> {
-        let whole = |problem: String, remedy: &str| {
-            Faults(vec![Fault {
-                key: String::new(),
-                line: None,
-                problem,
-                remedy: remedy.to_owned(),
-            }])
-        };
         let mut bytes = Vec::new();
         let read = match path == Path::new("-") {
             true => std::io::stdin().read_to_end(&mut bytes).map(drop),
@@ -45,13 +37,13 @@ impl Config {
         };
         read.map_err(|error| {
             let problem = format!("cannot read {}: {error}", path.display());
-            whole(
+            Faults::whole(
                 problem,
                 "give the path of a configuration file (config/minimal.toml is a start)",
             )
         })?;
         let text = String::from_utf8(bytes).map_err(|_| {
-            whole(
+            Faults::whole(
                 format!("{} is not UTF-8", path.display()),
                 "save it as UTF-8 text",
             )

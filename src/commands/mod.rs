@@ -1,0 +1,143 @@
+//! The commands: each one file, each of use without the server (but `run`).
+//!
+//! Results go to standard output, everything else to standard error.
+
+mod config;
+mod map;
+mod run;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, Faults, ParseOptions};
+
+/// The configuration is not usable (EX_CONFIG of sysexits.h).
+const BAD_CONFIG: u8 = 78;
+
+/// Set in tests: lets ports be 0.
+const ALLOW_PORT_ZERO: &str = "PORTOLAN_TEST_ALLOW_PORT_ZERO";
+
+/// One address in front of a whole Kafka cluster.
+#[derive(Debug, Parser)]
+#[command(name = "portolan", version, about, max_term_width = 100)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve clients
+    #[command(
+        after_help = "Examples:\n  portolan run --config portolan.toml\n  portolan run --bootstrap-servers kafka-headless:9092 --advertised-host kafka.example.com --nodes 0-9"
+    )]
+    Run(Box<run::Run>),
+    /// Look at a configuration file
+    #[command(
+        subcommand,
+        after_help = "Example:\n  portolan config check portolan.toml"
+    )]
+    Config(ConfigCommand),
+    /// Print the port table: which port leads to which node
+    #[command(
+        after_help = "Example:\n  portolan map portolan.toml --output service   # the ports of a Kubernetes Service"
+    )]
+    Map {
+        #[command(flatten)]
+        file: File,
+        /// How to print it
+        #[arg(long, value_enum, default_value = "table", env = "PORTOLAN_OUTPUT")]
+        output: map::Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Report every fault, or `ok` and the port table
+    #[command(after_help = "Example:\n  portolan config check portolan.toml")]
+    Check(File),
+    /// Print the configuration as understood, with all defaults
+    #[command(after_help = "Example:\n  portolan config show portolan.toml")]
+    Show(File),
+}
+
+#[derive(Args, Debug)]
+struct File {
+    /// The configuration file; `-` is standard input
+    #[arg(value_name = "FILE", env = "PORTOLAN_CONFIG")]
+    file: PathBuf,
+}
+
+/// Why a command failed.
+enum Failure {
+    BadConfig(Faults),
+    Failed(String),
+    Output(io::Error),
+}
+
+/// Runs a command to its end.
+pub fn execute(line: CommandLine) -> ExitCode {
+    let outcome = match line.command {
+        Command::Run(run) => run::run(*run),
+        Command::Config(ConfigCommand::Check(file)) => config::check(&file),
+        Command::Config(ConfigCommand::Show(file)) => config::show(&file),
+        Command::Map { file, output } => map::map(&file, output),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::BadConfig(faults)) => {
+            eprintln!("{faults}");
+            ExitCode::from(BAD_CONFIG)
+        }
+        Err(Failure::Failed(error)) => {
+            eprintln!("portolan: {error}");
+            ExitCode::FAILURE
+        }
+        // Whoever reads our output has seen enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(Failure::Output(error)) => {
+            eprintln!("portolan: cannot write the output: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl File {
+    fn read(&self) -> Result<Config, Failure> {
+        Config::from_file(&self.file, &parse_options()).map_err(Failure::BadConfig)
+    }
+}
+
+fn parse_options() -> ParseOptions {
+    ParseOptions {
+        allow_port_zero: std::env::var_os(ALLOW_PORT_ZERO).is_some_and(|value| value == "1"),
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(Failure::Output)
+}
+
+/// A word of a configuration type as a flag's value.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}

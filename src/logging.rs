@@ -1,0 +1,49 @@
+//! Log lines go to standard error: as text for people, as JSON for machines.
+
+use std::io::{self, IsTerminal};
+
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::{format::FmtSpan, layer};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Log, LogFormat, LogLevel};
+
+/// Starts logging for the whole process. Libraries are heard from `warn` on only.
+pub fn start(log: &Log) {
+    let level = match log.level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    };
+    let filter = Targets::new()
+        .with_default(level.min(Level::WARN))
+        .with_target("portolan", level);
+    let registry = tracing_subscriber::registry().with(filter);
+    let colour =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    // If something else in this process logs already (a test, an example), that stays.
+    let _ = match log.format {
+        LogFormat::Text => registry
+            .with(
+                layer()
+                    .with_writer(io::stderr)
+                    .with_ansi(colour)
+                    .with_target(false),
+            )
+            .try_init(),
+        LogFormat::Json => registry
+            .with(
+                layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_span_events(FmtSpan::NONE)
+                    .with_target(false)
+                    .with_writer(io::stderr),
+            )
+            .try_init(),
+    };
+}

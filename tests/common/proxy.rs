@@ -1,0 +1,273 @@
+//! The proxy under test: the real binary as a child process, looked at from outside (ports, log, endpoints, signals).
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// How long anything in a test may take before it counts as hung.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running proxy. It is killed when this is dropped.
+pub struct Proxy {
+    child: Child,
+    log: Arc<Mutex<Vec<Value>>>,
+    reader: Option<std::thread::JoinHandle<()>>,
+    listeners: BTreeMap<(String, String), SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+impl Proxy {
+    /// Starts it with a configuration in which ports may be 0, and waits until it is ready. Log lines are JSON at level
+    /// `debug` and the admin listener has a free port, unless the configuration says otherwise.
+    pub fn start(config: &str) -> Self {
+        let mut proxy = Self::spawn(config);
+        let begin = Instant::now();
+        while !proxy.log_has("ready") {
+            if let Ok(Some(status)) = proxy.child.try_wait() {
+                panic!("the proxy ended with {status}:\n{}", proxy.log_text());
+            }
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "the proxy is not ready:\n{}",
+                proxy.log_text()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        for line in proxy.log() {
+            let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+            match text("message").as_str() {
+                "listening" => {
+                    let address = text("address").parse().expect("an address");
+                    let key = (text("cluster"), text("route"));
+                    proxy.listeners.insert(key, address);
+                }
+                "admin listening" => {
+                    proxy.admin = Some(text("address").parse().expect("an address"));
+                }
+                _ => {}
+            }
+        }
+        proxy
+    }
+
+    /// Starts it and waits for nothing: for configurations that it must refuse.
+    pub fn spawn(config: &str) -> Self {
+        let mut config = config.to_owned();
+        if !config.contains("[log]") {
+            config.push_str("\n[log]\nformat = \"json\"\nlevel = \"debug\"\n");
+        }
+        if !config.contains("[admin]") {
+            config.push_str("\n[admin]\nlisten = \"127.0.0.1:0\"\n");
+        }
+        let mut child = Command::new(env!("CARGO_BIN_EXE_portolan"))
+            .args(["run", "--config", "-"])
+            .env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the portolan binary runs");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        stdin
+            .write_all(config.as_bytes())
+            .expect("the proxy reads its configuration");
+        drop(stdin);
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = log.clone();
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                lines
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(value);
+            }
+        });
+        Proxy {
+            child,
+            log,
+            reader: Some(reader),
+            listeners: BTreeMap::new(),
+            admin: None,
+        }
+    }
+
+    /// Where the cluster's bootstrap port is.
+    pub fn bootstrap(&self, cluster: &str) -> SocketAddr {
+        self.listener(cluster, "bootstrap")
+    }
+
+    /// Where the port of a node is.
+    pub fn node(&self, cluster: &str, id: i32) -> SocketAddr {
+        self.listener(cluster, &format!("node-{id}"))
+    }
+
+    fn listener(&self, cluster: &str, route: &str) -> SocketAddr {
+        let key = (cluster.to_owned(), route.to_owned());
+        let found = self.listeners.get(&key);
+        *found.unwrap_or_else(|| panic!("no listener for {key:?}"))
+    }
+
+    /// Where the admin endpoints are.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.expect("the admin listener is on")
+    }
+
+    /// Status and body of an admin endpoint.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        http_get(self.admin(), path)
+    }
+
+    /// The value of one series, written as in the scrape: `portolan_connections{cluster="main",route="bootstrap"}`.
+    pub fn metric(&self, series: &str) -> f64 {
+        let (_, text) = self.get("/metrics");
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let value = value.unwrap_or_else(|| panic!("{series} is not in\n{text}"));
+        value.parse().expect("a number")
+    }
+
+    /// Waits until a series has at least this value.
+    pub fn wait_for_metric(&self, series: &str, least: f64) {
+        wait_until(series, || self.metric(series) >= least);
+    }
+
+    /// How many sessions ended for a reason.
+    pub fn ends(&self, cluster: &str, reason: &str) -> f64 {
+        self.metric(&format!(
+            "portolan_connection_ends_total{{cluster=\"{cluster}\",reason=\"{reason}\"}}"
+        ))
+    }
+
+    /// Waits until a session has ended for a reason.
+    pub fn wait_for_end(&self, cluster: &str, reason: &str) {
+        wait_until(reason, || self.ends(cluster, reason) >= 1.0);
+    }
+
+    /// The log lines so far; a line that is no JSON is a string.
+    pub fn log(&self) -> Vec<Value> {
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The log lines so far, one below the other.
+    pub fn log_text(&self) -> String {
+        let lines: Vec<String> = self.log().iter().map(Value::to_string).collect();
+        lines.join("\n")
+    }
+
+    /// Whether a message with this text was logged.
+    pub fn log_has(&self, message: &str) -> bool {
+        self.log().iter().any(|line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|text| text.contains(message))
+        })
+    }
+
+    /// Waits for a message with this text and returns its line.
+    pub fn wait_for_log(&self, message: &str) -> Value {
+        let mut found = None;
+        wait_until(message, || {
+            found = self
+                .log()
+                .into_iter()
+                .find(|line| line["message"].as_str().is_some_and(|t| t.contains(message)));
+            found.is_some()
+        });
+        found.expect("it was found")
+    }
+
+    /// Fails if anything was logged as a warning or an error.
+    pub fn assert_calm(&self) {
+        for line in self.log() {
+            let level = line["level"].as_str().unwrap_or("no JSON");
+            assert!(
+                matches!(level, "INFO" | "DEBUG" | "TRACE"),
+                "unexpected in the log: {line}"
+            );
+        }
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        self.metric("process_resident_memory_bytes") as u64
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("the proxy runs");
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait(&mut self) -> ExitStatus {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                if let Some(reader) = self.reader.take() {
+                    let _ = reader.join();
+                }
+                return status;
+            }
+            assert!(begin.elapsed() < PATIENCE, "the proxy does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of the proxy ---\n{}", self.log_text());
+        }
+    }
+}
+
+/// Waits for a condition, polling it.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < PATIENCE, "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Status and body of a GET request.
+pub fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("the admin listener accepts");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a timeout can be set");
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+    )
+    .expect("the request goes out");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
+    let status = head
+        .split_whitespace()
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .expect("a status");
+    (status, body.to_owned())
+}

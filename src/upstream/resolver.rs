@@ -4,22 +4,31 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
 
 use hickory_resolver::config::{
-    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
-    ResolverOpts, ServerOrderingStrategy,
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+    ServerOrderingStrategy,
 };
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::Record;
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Resolver as Hickory, TokioResolver};
+use tokio::time::{Instant, sleep};
 
 use crate::config::Dns;
 
 const SYSTEM_HOSTS: &str = "/etc/hosts";
+
+/// What the second address family may take longer than the first (RFC 8305, section 3, calls it the resolution delay).
+const OTHER_FAMILY: Duration = Duration::from_millis(50);
 
 /// Resolves names for one thread: hosts files first, then name servers. Nothing is cached but the hosts files, which are
 /// read again when they change.
@@ -103,21 +112,53 @@ impl Resolver {
                     .into(),
             ));
         };
-        let answer = servers.lookup_ip(host).await;
-        let addresses: Vec<IpAddr> = answer
-            .map_err(|error| {
-                ResolveError(if error.is_nx_domain() || error.is_no_records_found() {
-                    "no such name (NXDOMAIN or no address records)".into()
-                } else {
-                    error.to_string()
-                })
-            })?
-            .iter()
-            .collect();
-        match addresses.is_empty() {
-            true => Err(ResolveError("no address records".into())),
-            false => Ok(addresses),
+        both_families(servers.ipv4_lookup(host), servers.ipv6_lookup(host)).await
+    }
+}
+
+/// Asks for both families at once; IPv4 comes first. Some name servers answer for one family and leave the other without
+/// an answer, so once there are addresses of one, the other has only a moment left.
+async fn both_families(
+    v4: impl Future<Output = Result<Lookup, NetError>>,
+    v6: impl Future<Output = Result<Lookup, NetError>>,
+) -> Result<Vec<IpAddr>, ResolveError> {
+    let (mut v4, mut v6) = (pin!(v4), pin!(v6));
+    let (mut first, mut second) = (None, None);
+    let mut moment = pin!(sleep(Duration::MAX));
+    while first.is_none() || second.is_none() {
+        tokio::select! {
+            answer = &mut v4, if first.is_none() => first = Some(addresses(answer)),
+            answer = &mut v6, if second.is_none() => second = Some(addresses(answer)),
+            () = &mut moment => break,
         }
+        if matches!((&first, &second), (Some(Ok(_)), None) | (None, Some(Ok(_)))) {
+            moment.as_mut().reset(Instant::now() + OTHER_FAMILY);
+        }
+    }
+    match (first, second) {
+        (Some(Ok(mut found)), other) => {
+            found.extend(other.and_then(Result::ok).unwrap_or_default());
+            Ok(found)
+        }
+        (_, Some(Ok(found))) => Ok(found),
+        // The family that most names have says best what is wrong.
+        (Some(Err(error)), _) | (None, Some(Err(error))) => Err(error),
+        (None, None) => Err(ResolveError("no address records".into())),
+    }
+}
+
+fn addresses(answer: Result<Lookup, NetError>) -> Result<Vec<IpAddr>, ResolveError> {
+    let answer = answer.map_err(|error| {
+        ResolveError(match error.is_nx_domain() || error.is_no_records_found() {
+            true => "no such name (NXDOMAIN or no address records)".into(),
+            false => error.to_string(),
+        })
+    })?;
+    let ip = |record: &Record| record.data.ip_addr();
+    let found: Vec<IpAddr> = answer.answers().iter().filter_map(ip).collect();
+    match found.is_empty() {
+        true => Err(ResolveError("no address records".into())),
+        false => Ok(found),
     }
 }
 
@@ -132,7 +173,6 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
 fn tune(options: &mut ResolverOpts) {
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
 }
 
@@ -183,13 +223,11 @@ impl HostsFile {
 
     fn lookup(&self, name: &str) -> Option<Vec<IpAddr>> {
         let mut read = self.read.borrow_mut();
-        // A file that went away keeps its last content no longer than that.
-        let Ok(version) = self.version() else {
-            *read = None;
-            return None;
-        };
-        if read.as_ref().is_none_or(|read| read.version != version) {
-            let bytes = fs::read(&self.path).unwrap_or_default();
+        // A file that cannot be read for a moment (it is being replaced) keeps its last content.
+        if let Ok(version) = self.version()
+            && read.as_ref().is_none_or(|read| read.version != version)
+            && let Ok(bytes) = fs::read(&self.path)
+        {
             let names = parse_hosts(&String::from_utf8_lossy(&bytes));
             *read = Some(Read { version, names });
         }
@@ -257,6 +295,40 @@ mod tests {
         }
         let localhost = resolver.resolve("localhost").await.unwrap();
         assert!(localhost.contains(&Ipv4Addr::LOCALHOST.into()));
+    }
+
+    #[tokio::test]
+    async fn a_hosts_file_that_is_gone_for_a_moment_keeps_its_content() {
+        let (resolver, file) = resolver("127.0.0.7 kafka-0\n");
+        resolver.resolve("kafka-0").await.unwrap();
+        fs::remove_file(file.path()).unwrap();
+        assert!(resolver.resolve("kafka-0").await.is_ok());
+        fs::write(file.path(), "127.0.0.99 kafka-0 again\n").unwrap();
+        let addresses = resolver.resolve("kafka-0").await.unwrap();
+        assert_eq!(addresses, ["127.0.0.99".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_family_without_an_answer_does_not_hold_up_the_other() {
+        let deaf = || std::future::pending::<Result<Lookup, NetError>>();
+        let found = |text: &str| {
+            let ip: IpAddr = text.parse().unwrap();
+            let record = Record::from_rdata(Default::default(), 1, ip.into());
+            let lookup = Lookup::new_with_max_ttl(Default::default(), [record]);
+            std::future::ready(Ok(lookup))
+        };
+        let begin = Instant::now();
+        let v4 = both_families(found("10.0.0.1"), deaf()).await.unwrap();
+        assert_eq!(v4, ["10.0.0.1".parse::<IpAddr>().unwrap()]);
+        let v6 = both_families(deaf(), found("fd00::1")).await.unwrap();
+        assert_eq!(v6, ["fd00::1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(begin.elapsed(), OTHER_FAMILY * 2);
+        let both = both_families(found("10.0.0.1"), found("fd00::1"))
+            .await
+            .unwrap();
+        assert_eq!(both.len(), 2);
+        assert!(both[0].is_ipv4());
+        assert_eq!(begin.elapsed(), OTHER_FAMILY * 2, "nothing was waited for");
     }
 
     #[test]

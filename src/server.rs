@@ -31,6 +31,7 @@ use crate::session::end::EndReason;
 use crate::session::faults::Faults;
 use crate::session::{Accepted, Cluster, Phase, Worker, serve};
 use crate::upstream::Upstream;
+use crate::upstream::own::OwnConnections;
 use crate::upstream::resolver::Resolver;
 
 /// Connections that the kernel completes before they are accepted.
@@ -108,12 +109,16 @@ impl Server {
         let end_reasons = EndReason::LABELS;
         let apis: Vec<_> = api::all().collect();
         let metrics = Arc::new(Metrics::new(&apis, &end_reasons).map_err(other)?);
-        let faults = Arc::new(Faults::default());
+        let shared = ForClusters {
+            metrics: metrics.clone(),
+            faults: Arc::new(Faults::default()),
+            own: Arc::new(OwnConnections::default()),
+        };
         let mut listeners = Vec::new();
         let mut clusters = Vec::new();
         for cluster in config.clusters.values() {
             let (ports, sockets) = bind_cluster(cluster)?;
-            let cluster = Arc::new(start_cluster(&config, cluster, ports, &metrics, &faults)?);
+            let cluster = Arc::new(start_cluster(&config, cluster, ports, &shared)?);
             for (socket, route) in sockets {
                 let address = socket.local_addr().map_err(other)?;
                 info!(cluster = cluster.name, %route, %address, "listening");
@@ -254,17 +259,25 @@ fn listen(
     })
 }
 
+/// What all clusters share.
+struct ForClusters {
+    metrics: Arc<Metrics>,
+    faults: Arc<Faults>,
+    own: Arc<OwnConnections>,
+}
+
 fn start_cluster(
     config: &Config,
     cluster: &VirtualCluster,
     ports: PortMap,
-    metrics: &Metrics,
-    faults: &Arc<Faults>,
+    shared: &ForClusters,
 ) -> Result<Cluster, StartError> {
     let routes: Vec<Route> = std::iter::once(Route::Bootstrap)
         .chain(ports.nodes().map(|(id, _)| Route::Node(id)))
         .collect();
-    let metrics = metrics.cluster(&cluster.name, &routes).map_err(other)?;
+    let metrics = shared.metrics.cluster(&cluster.name, &routes);
+    let metrics = metrics.map_err(other)?;
+    let own = shared.own.clone();
     Ok(Cluster {
         name: cluster.name.clone(),
         ports,
@@ -275,9 +288,9 @@ fn start_cluster(
         },
         limits: config.limits,
         timeouts: config.timeouts,
-        upstream: Upstream::new(cluster, &config.timeouts, metrics.clone()),
+        upstream: Upstream::new(cluster, &config.timeouts, own, metrics.clone()),
         metrics,
-        faults: faults.clone(),
+        faults: shared.faults.clone(),
     })
 }
 

@@ -49,6 +49,12 @@ impl RawTokens {
         RawTokens { mechanism, seen: 0 }
     }
 
+    /// Whether the broker may leave a token unanswered: GSSAPI's last one is. A broker that needs no more of the
+    /// client's tokens and has none to send sends nothing.
+    pub fn may_stay_unanswered(&self) -> bool {
+        self.mechanism == Mechanism::Other
+    }
+
     /// Whether the client's next frame is another token. `first_two` are its first bytes behind the size field, `None`
     /// if it has fewer. Asked once a frame.
     pub fn next_is_token(&mut self, frame_bytes: u32, first_two: Option<[u8; 2]>) -> bool {

@@ -56,6 +56,8 @@ pub enum EndReason {
     RefusedRequest(String),
     /// No broker could be reached.
     ConnectFailed(String),
+    /// The connection was made by this very process.
+    Loop,
     /// The broker answered with a TLS alert: it wants TLS.
     BrokerWantsTls,
     /// The broker closed the connection in the middle of an answer.
@@ -116,7 +118,7 @@ impl EndReason {
     }
 
     /// Every label, so that each series exists from the start.
-    pub const LABELS: [&'static str; 29] = [
+    pub const LABELS: [&'static str; 30] = [
         "client_closed",
         "bare_connect",
         "broker_closed",
@@ -137,6 +139,7 @@ impl EndReason {
         "malformed_request",
         "refused_request",
         "connect_failed",
+        "loop",
         "broker_wants_tls",
         "broker_closed_mid_frame",
         "broker_stalled",
@@ -185,6 +188,8 @@ impl EndReason {
                 "the client used an api that ApiVersions did not offer; unknown_apis = \"forward\" lets unknown ones pass"),
             Self::ConnectFailed(_) => ("connect_failed", Broker,
                 "see that the broker runs and that its address in the configuration is right"),
+            Self::Loop => ("loop", Operator,
+                "correct bootstrap_servers or the address of a node: it must lead to the brokers and not back to this proxy"),
             Self::BrokerWantsTls => ("broker_wants_tls", Operator,
                 "point this cluster's addresses at a listener of the brokers without TLS"),
             Self::BrokerStalled => ("broker_stalled", Broker,
@@ -228,6 +233,7 @@ impl fmt::Display for EndReason {
             Self::MalformedRequest(what) => write!(f, "malformed request: {what}"),
             Self::RefusedRequest(what) => write!(f, "refused request: {what}"),
             Self::ConnectFailed(what) => f.write_str(what),
+            Self::Loop => f.write_str("the connection was made by this proxy itself"),
             Self::BrokerWantsTls => f.write_str("the broker answered with a TLS alert"),
             Self::BrokerClosedMidFrame => f.write_str("the broker closed the connection in the middle of an answer"),
             Self::BrokerStalled => f.write_str("the broker took no bytes within timeouts.stalled_write"),

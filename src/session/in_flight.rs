@@ -27,9 +27,23 @@ pub enum Expected {
         mechanism: Mechanism,
     },
     /// The broker's raw SASL token: a size field and bytes, no correlation id.
-    Token,
+    Token {
+        /// The mechanism does not answer every token (GSSAPI leaves the client's last one unanswered).
+        may_stay_unanswered: bool,
+    },
     /// An answer of our own, with its size field.
     Ours(Vec<u8>),
+}
+
+impl Expected {
+    fn is_optional(&self) -> bool {
+        matches!(
+            self,
+            Expected::Token {
+                may_stay_unanswered: true
+            }
+        )
+    }
 }
 
 /// The queue. Its order is Kafka's order, its capacity the pipelining limit, its fullness back-pressure.
@@ -76,6 +90,34 @@ impl InFlight {
         self.queue.front()
     }
 
+    /// The correlation id of the first entry that has one, if nothing but tokens that may stay unanswered stands before
+    /// it. An answer that carries it says that those tokens were not answered.
+    pub fn id_behind_tokens(&self) -> Option<i32> {
+        match self.behind_tokens()? {
+            Expected::Answer { correlation_id, .. }
+            | Expected::Handshake { correlation_id, .. } => Some(*correlation_id),
+            Expected::Token { .. } | Expected::Ours(_) => None,
+        }
+    }
+
+    /// Whether an answer of ours is due, behind nothing but tokens that may stay unanswered: a client that goes on to
+    /// other requests does not wait for them.
+    pub fn ours_is_due(&self) -> bool {
+        matches!(self.next(), Some(Expected::Ours(_)))
+            || matches!(self.behind_tokens(), Some(Expected::Ours(_)))
+    }
+
+    fn behind_tokens(&self) -> Option<&Expected> {
+        self.queue.iter().find(|expected| !expected.is_optional())
+    }
+
+    /// The tokens at the front were not answered and will not be.
+    pub fn drop_tokens(&mut self) {
+        while self.next().is_some_and(Expected::is_optional) {
+            self.pop();
+        }
+    }
+
     /// Takes what is due next: its answer has begun.
     pub fn pop(&mut self) -> Option<Expected> {
         let expected = self.queue.pop_front();
@@ -90,12 +132,49 @@ impl InFlight {
 mod tests {
     use super::*;
 
+    fn token(may_stay_unanswered: bool) -> Expected {
+        Expected::Token {
+            may_stay_unanswered,
+        }
+    }
+
+    fn answer(correlation_id: i32) -> Expected {
+        Expected::Answer {
+            correlation_id,
+            api_key: 3,
+            api_version: 1,
+            plan: ResponsePlan::Stream,
+        }
+    }
+
+    #[test]
+    fn only_tokens_that_may_stay_unanswered_are_looked_past() {
+        let mut in_flight = InFlight::new(10);
+        in_flight.push(token(true));
+        in_flight.push(token(true));
+        assert_eq!(in_flight.id_behind_tokens(), None);
+        in_flight.push(answer(7));
+        assert_eq!(in_flight.id_behind_tokens(), Some(7));
+        in_flight.drop_tokens();
+        assert_eq!(in_flight.len(), 1);
+
+        let mut in_flight = InFlight::new(10);
+        in_flight.push(token(false));
+        in_flight.push(Expected::Ours(Vec::new()));
+        assert!(!in_flight.ours_is_due());
+        assert_eq!(in_flight.id_behind_tokens(), None);
+        in_flight.drop_tokens();
+        assert_eq!(in_flight.len(), 2);
+        in_flight.pop();
+        assert!(in_flight.ours_is_due());
+    }
+
     #[test]
     fn the_queue_is_full_at_its_limit_and_gives_memory_back_when_emptied() {
         let mut in_flight = InFlight::new(100);
         for _ in 0..100 {
             assert!(!in_flight.is_full());
-            in_flight.push(Expected::Token);
+            in_flight.push(token(false));
         }
         assert!(in_flight.is_full());
         while in_flight.pop().is_some() {}

@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant as WallInstant;
+use std::time::{Duration, Instant as WallInstant};
 
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -34,8 +34,15 @@ use crate::port_map::Route;
 use crate::protocol::sasl::RawTokens;
 use crate::transport::deadline::Deadline;
 use crate::transport::stream::{Stream, tune};
+use crate::upstream::own::OwnConnection;
 use crate::upstream::resolver::Resolver;
 use crate::upstream::{ConnectError, Connected};
+
+/// How long a drained client may take to close its side after it was told that no more answers come.
+const DRAIN_LINGER: Duration = Duration::from_secs(2);
+
+/// How long a half-closed client's answers may take while nothing moves: longer than any request of a Kafka client waits.
+const ANSWER_LINGER: Duration = Duration::from_secs(600);
 
 /// How far this process is on its way out. Sessions look at it through [`Worker`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +93,7 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
         // The connection may be gone already; reading will tell.
         debug!(%client, %error, "socket options");
     }
-    let mut session = Session::new(socket, route, cluster.clone(), worker.clone());
+    let mut session = Session::new(socket, client, route, cluster.clone(), worker.clone());
     let mut changed = Box::pin(worker.changed.notified());
     let reason = std::future::poll_fn(|cx| {
         while worker.phase.get() != Phase::Serving {
@@ -107,7 +114,7 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
     })
     .await;
     cluster.metrics.connection_closed(route, reason.label());
-    session.log_end(&reason, client, begin);
+    session.log_end(&reason, begin);
 }
 
 type Dial = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>>>>;
@@ -118,8 +125,11 @@ struct Shared {
     worker: Rc<Worker>,
     route: Route,
     client: Stream,
+    client_address: SocketAddr,
     /// The broker's socket, once dialled: the first request does it.
     broker: OnceCell<Stream>,
+    /// Says that the broker's socket is ours.
+    own: OnceCell<OwnConnection>,
     in_flight: RefCell<InFlight>,
     /// The phase of SASL in which frames are raw tokens, after SaslHandshake v0.
     raw_tokens: RefCell<Option<RawTokens>>,
@@ -131,6 +141,10 @@ struct Shared {
     requests_blocked: Cell<bool>,
     /// The request direction is over.
     requests_over: Cell<bool>,
+    /// The response direction is over.
+    responses_over: Cell<bool>,
+    /// No more requests are read, because this process is going away.
+    requests_stopped: Cell<bool>,
     /// One pump did what the other may wait for.
     progressed: Cell<bool>,
     moved: Cell<bool>,
@@ -147,12 +161,18 @@ impl Shared {
         })
     }
 
+    /// Whether this client is this process.
+    fn is_loop(&self) -> bool {
+        let local = self.client.local_addr();
+        local.is_ok_and(|local| self.cluster.upstream.is_own(self.client_address, local))
+    }
+
     /// Notes what the client now waits for. The response pump looks at once, for the answer may be ours.
     fn expect(&self, expected: Expected) {
         match expected {
             Expected::Ours(_) => self.progressed.set(true),
             Expected::Handshake { .. } => self.handshake_pending.set(true),
-            Expected::Answer { .. } | Expected::Token => {}
+            Expected::Answer { .. } | Expected::Token { .. } => {}
         }
         self.in_flight.borrow_mut().push(expected);
     }
@@ -194,7 +214,6 @@ struct Session {
     shared: Shared,
     request: RequestPump,
     response: ResponsePump,
-    responses_over: bool,
     first_bytes: Deadline,
     idle: Deadline,
     /// Once one direction is over, the other must follow in bounded time.
@@ -202,14 +221,22 @@ struct Session {
 }
 
 impl Session {
-    fn new(socket: TcpStream, route: Route, cluster: Arc<Cluster>, worker: Rc<Worker>) -> Self {
+    fn new(
+        socket: TcpStream,
+        client_address: SocketAddr,
+        route: Route,
+        cluster: Arc<Cluster>,
+        worker: Rc<Worker>,
+    ) -> Self {
         let now = Instant::now();
         let mut first_bytes = Deadline::default();
         first_bytes.set(now + cluster.timeouts.first_bytes);
         Session {
             shared: Shared {
                 client: Stream::new(socket),
+                client_address,
                 broker: OnceCell::new(),
+                own: OnceCell::new(),
                 in_flight: RefCell::new(InFlight::new(cluster.limits.in_flight)),
                 raw_tokens: RefCell::new(None),
                 handshake_pending: Cell::new(false),
@@ -219,6 +246,8 @@ impl Session {
                 seen_response: Cell::new(false),
                 requests_blocked: Cell::new(false),
                 requests_over: Cell::new(false),
+                responses_over: Cell::new(false),
+                requests_stopped: Cell::new(false),
                 progressed: Cell::new(false),
                 moved: Cell::new(true),
                 first_end: RefCell::new(None),
@@ -228,7 +257,6 @@ impl Session {
             },
             request: RequestPump::default(),
             response: ResponsePump::default(),
-            responses_over: false,
             first_bytes,
             idle: Deadline::default(),
             linger: Deadline::default(),
@@ -262,13 +290,14 @@ impl Session {
                 outcome?;
                 shared.requests_over.set(true);
             }
-            if !self.responses_over
+            if !shared.responses_over.get()
                 && let Poll::Ready(outcome) = self.response.poll(cx, shared)
             {
                 outcome?;
-                self.responses_over = true;
+                shared.responses_over.set(true);
+                shared.progress();
             }
-            if shared.requests_over.get() && self.responses_over {
+            if shared.requests_over.get() && shared.responses_over.get() {
                 return Ok(true);
             }
             if !shared.progressed.get() {
@@ -297,11 +326,10 @@ impl Session {
                 return Poll::Ready(EndReason::Idle);
             }
         }
-        if self.shared.requests_over.get() || self.responses_over {
+        if let Some(patience) = self.linger_patience() {
             if moved {
                 self.linger.clear();
             }
-            let patience = timeouts.stalled_write;
             self.linger.set_if_clear(|| Instant::now() + patience);
             if self.linger.poll(cx).is_ready() {
                 let reason = self.shared.first_end.take();
@@ -311,7 +339,20 @@ impl Session {
         Poll::Pending
     }
 
-    /// A reset of one leg becomes a reset of the other.
+    /// How long nothing may move now that one direction is over; `None` while both are open.
+    fn linger_patience(&self) -> Option<Duration> {
+        let shared = &self.shared;
+        match (shared.requests_over.get(), shared.responses_over.get()) {
+            (false, false) => None,
+            (false, true) if shared.requests_stopped.get() => Some(DRAIN_LINGER),
+            // A client that has half-closed waits for its answers, and some take minutes.
+            (true, false) if !shared.in_flight.borrow().is_empty() => Some(ANSWER_LINGER),
+            _ => Some(shared.cluster.timeouts.stalled_write),
+        }
+    }
+
+    /// A reset of one leg becomes a reset of the other. So does a broker that cannot be reached: clients take an orderly
+    /// close before the first answer for a listener that wants another security protocol, and some give up then.
     fn reset_other_leg(&self, reason: &EndReason) {
         match reason {
             EndReason::ClientReset => {
@@ -319,13 +360,16 @@ impl Session {
                     broker.reset_on_close();
                 }
             }
-            EndReason::BrokerReset => self.shared.client.reset_on_close(),
+            EndReason::BrokerReset | EndReason::ConnectFailed(_) | EndReason::Loop => {
+                self.shared.client.reset_on_close();
+            }
             _ => {}
         }
     }
 
-    fn log_end(&self, reason: &EndReason, client: SocketAddr, begin: WallInstant) {
+    fn log_end(&self, reason: &EndReason, begin: WallInstant) {
         let shared = &self.shared;
+        let client = shared.client_address;
         let cluster = shared.cluster.name.as_str();
         let route = shared.route;
         let seconds = begin.elapsed().as_secs_f64();

@@ -51,6 +51,18 @@ enum Frame {
     Discard { remaining: u32 },
 }
 
+impl Frame {
+    /// Bytes of the frame that are still to come.
+    fn remaining(&self) -> usize {
+        match self {
+            Frame::Boundary => 0,
+            Frame::Body { remaining }
+            | Frame::Produce { remaining, .. }
+            | Frame::Discard { remaining } => *remaining as usize,
+        }
+    }
+}
+
 /// Why `decide` went no further.
 enum Stop {
     /// More bytes are needed.
@@ -78,22 +90,20 @@ impl RequestPump {
                 ready!(self.poll_forward(cx, shared))?;
                 continue;
             }
-            match stop {
+            let blocked = match stop {
                 Stop::Flush => continue,
                 Stop::Blocked => {
                     shared.requests_blocked.set(true);
+                    true
+                }
+                Stop::NeedBytes => false,
+            };
+            let at_boundary = matches!(self.frame, Frame::Boundary);
+            if self.end_of_stream {
+                if blocked {
                     return Poll::Pending;
                 }
-                Stop::NeedBytes => {}
-            }
-            let at_boundary = matches!(self.frame, Frame::Boundary) && self.buffer.is_empty();
-            if at_boundary && shared.draining.get() && !self.end_of_stream {
-                shared.first_end(EndReason::Drained);
-                self.closing = true;
-                continue;
-            }
-            if self.end_of_stream {
-                shared.first_end(match at_boundary {
+                shared.first_end(match at_boundary && self.buffer.is_empty() {
                     true if !shared.seen_bytes.get() => EndReason::BareConnect,
                     true => EndReason::ClientClosed,
                     false => EndReason::ClientClosedMidFrame,
@@ -101,21 +111,60 @@ impl RequestPump {
                 self.closing = true;
                 continue;
             }
+            if shared.draining.get() && at_boundary && !blocked {
+                return self.poll_drain(cx, shared);
+            }
+            if self.buffer.is_full() || (shared.draining.get() && at_boundary) {
+                return Poll::Pending;
+            }
+            ready!(self.poll_read(cx, shared))?;
+        }
+    }
+
+    /// Reads once. Also while requests are held back: as far as the buffer reaches, so that a client that goes away
+    /// meanwhile is noticed.
+    fn poll_read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
+        let most = match shared.draining.get() {
+            // The frame that has begun is wanted, what follows it is not.
+            true => self.frame.remaining(),
+            false => usize::MAX,
+        };
+        let read = self
+            .buffer
+            .poll_fill(|buffer| shared.client.poll_read(cx, buffer, most));
+        match ready!(read) {
+            Ok(0) => self.end_of_stream = true,
+            Ok(_) => {
+                shared.seen_bytes.set(true);
+                shared.active();
+            }
+            Err(error) => {
+                return Poll::Ready(Err(match is_disconnect(&error) {
+                    true => EndReason::ClientReset,
+                    false => EndReason::Socket(format!("reading from the client: {error}")),
+                }));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// No more requests are taken. The broker is not told so while it has answers to give: it would close at once and
+    /// give none (Kafka's `Selector` does). Once the client was told that no more answers will come, what it still sends
+    /// is read and dropped until it closes: closing a socket with unread bytes in it would be a reset, which takes the
+    /// last answers away from a client that has not read them yet.
+    fn poll_drain(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
+        shared.requests_stopped.set(true);
+        shared.first_end(EndReason::Drained);
+        if !shared.responses_over.get() {
+            return Poll::Pending;
+        }
+        loop {
+            self.buffer = Slot::default();
             let read = self
                 .buffer
-                .poll_fill(|buffer| shared.client.poll_read(cx, buffer));
-            match ready!(read) {
-                Ok(0) => self.end_of_stream = true,
-                Ok(_) => {
-                    shared.seen_bytes.set(true);
-                    shared.active();
-                }
-                Err(error) => {
-                    return Poll::Ready(Err(match is_disconnect(&error) {
-                        true => EndReason::ClientReset,
-                        false => EndReason::Socket(format!("reading from the client: {error}")),
-                    }));
-                }
+                .poll_fill(|buffer| shared.client.poll_read(cx, buffer, usize::MAX));
+            if !matches!(ready!(read), Ok(1..)) {
+                return Poll::Ready(Ok(()));
             }
         }
     }
@@ -259,7 +308,9 @@ impl RequestPump {
                 limit,
             });
         }
-        shared.expect(Expected::Token);
+        shared.expect(Expected::Token {
+            may_stay_unanswered: phase.may_stay_unanswered(),
+        });
         self.ready += SIZE_BYTES;
         self.frame = Frame::Body {
             remaining: token_bytes,
@@ -394,10 +445,16 @@ impl RequestPump {
         if let Some(broker) = shared.broker.get() {
             return Poll::Ready(Ok(broker));
         }
+        if self.dial.is_none() && shared.is_loop() {
+            return Poll::Ready(Err(EndReason::Loop));
+        }
         let dial = self.dial.get_or_insert_with(|| shared.dial());
         let outcome = ready!(dial.as_mut().poll(cx));
         self.dial = None;
         let connected = outcome.map_err(|e| EndReason::ConnectFailed(e.to_string()))?;
+        if let Some(own) = connected.own {
+            let _ = shared.own.set(own);
+        }
         shared.progress();
         Poll::Ready(Ok(shared
             .broker

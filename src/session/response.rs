@@ -107,6 +107,12 @@ impl ResponsePump {
                 continue;
             }
             let at_boundary = matches!(self.frame, Frame::Boundary) && self.buffer.is_empty();
+            if at_boundary && shared.requests_stopped.get() && shared.in_flight.borrow().is_empty()
+            {
+                // Draining, and the last answer went out.
+                self.closing = true;
+                continue;
+            }
             if self.end_of_stream {
                 shared.first_end(match at_boundary {
                     true => EndReason::BrokerClosed,
@@ -133,7 +139,10 @@ impl ResponsePump {
         shared: &Shared,
         broker: &Stream,
     ) -> Poll<Result<(), EndReason>> {
-        match ready!(self.buffer.poll_fill(|buffer| broker.poll_read(cx, buffer))) {
+        match ready!(
+            self.buffer
+                .poll_fill(|buffer| broker.poll_read(cx, buffer, usize::MAX))
+        ) {
             Ok(0) => self.end_of_stream = true,
             Ok(_) => shared.active(),
             Err(error) if is_disconnect(&error) => return Poll::Ready(Err(EndReason::BrokerReset)),
@@ -193,10 +202,11 @@ impl ResponsePump {
     fn begin_frame(&mut self, shared: &Shared) -> Result<Option<Stop>, EndReason> {
         let bytes = &self.buffer.bytes()[self.ready..];
         let mut in_flight = shared.in_flight.borrow_mut();
-        if let Some(Expected::Ours(_)) = in_flight.next() {
+        if in_flight.ours_is_due() {
             if self.ready > 0 {
                 return Ok(Some(Stop::Flush));
             }
+            in_flight.drop_tokens();
             if let Some(Expected::Ours(answer)) = in_flight.pop() {
                 self.replaced = Replaced {
                     bytes: answer,
@@ -214,7 +224,21 @@ impl ResponsePump {
             return Err(EndReason::BrokerWantsTls);
         }
         let bad_size = |e: prefix::BadSize| EndReason::BadResponseSize(e.to_string());
-        if let Some(Expected::Token) = in_flight.next() {
+        if let Some(id) = in_flight.id_behind_tokens() {
+            match bytes.first_chunk::<RESPONSE_PREFIX_BYTES>() {
+                Some(prefix)
+                    if ResponsePrefix::parse(prefix).is_ok_and(|p| p.correlation_id == id) =>
+                {
+                    in_flight.drop_tokens();
+                }
+                // A token shorter than that is one for certain.
+                None if prefix::token_size(size).is_ok_and(|n| n >= 4) => {
+                    return Ok(Some(Stop::NeedBytes));
+                }
+                _ => {}
+            }
+        }
+        if let Some(Expected::Token { .. }) = in_flight.next() {
             let token_bytes = prefix::token_size(size).map_err(bad_size)?;
             in_flight.pop();
             drop(in_flight);

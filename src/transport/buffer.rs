@@ -122,6 +122,11 @@ impl Slot {
         self.0.as_ref().map_or(0, Buffer::len)
     }
 
+    /// Whether there is no room for more bytes.
+    pub fn is_full(&self) -> bool {
+        self.len() == BUFFER_BYTES
+    }
+
     /// Whether no bytes are at hand, and so no buffer is held.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -27,10 +28,17 @@ impl Stream {
         }
     }
 
-    /// Reads once into the buffer's room, which must not be empty. `Ok(0)` is the peer's end of stream.
-    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+    /// Reads once into the buffer's room, at most `most` bytes; neither may be zero. `Ok(0)` is the peer's end of stream.
+    pub fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
         let mut io = self.io.borrow_mut();
-        let mut room = ReadBuf::new(buffer.room());
+        let room = buffer.room();
+        let most = most.min(room.len());
+        let mut room = ReadBuf::new(&mut room[..most]);
         ready!(Pin::new(&mut *io).poll_read(cx, &mut room))?;
         let n = room.filled().len();
         buffer.filled(n);
@@ -49,6 +57,11 @@ impl Stream {
     /// Tells the peer that nothing more will be written (half-close).
     pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.io.borrow_mut()).poll_shutdown(cx)
+    }
+
+    /// Our end's address.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.borrow().local_addr()
     }
 
     /// Makes the close that follows an abortive one (RST), as the other leg's was.

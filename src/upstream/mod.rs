@@ -2,6 +2,7 @@
 
 mod ask;
 mod error;
+pub mod own;
 pub mod resolver;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 pub use error::ConnectError;
+use own::{OwnConnection, OwnConnections};
 use resolver::{ResolveError, Resolver};
 
 use crate::config::{BrokerAddress, NodeAddress, Timeouts, VirtualCluster};
@@ -45,6 +47,7 @@ pub struct Upstream {
     began: Instant,
     connect: Duration,
     keepalive: Option<Duration>,
+    own: Arc<OwnConnections>,
     metrics: Arc<ClusterMetrics>,
 }
 
@@ -64,6 +67,8 @@ pub struct Connected {
     pub address: BrokerAddress,
     /// The address that answered.
     pub peer: SocketAddr,
+    /// Says that this connection is ours, for as long as it is open.
+    pub own: Option<OwnConnection>,
 }
 
 impl Upstream {
@@ -71,6 +76,7 @@ impl Upstream {
     pub fn new(
         cluster: &VirtualCluster,
         timeouts: &Timeouts,
+        own: Arc<OwnConnections>,
         metrics: Arc<ClusterMetrics>,
     ) -> Self {
         Upstream {
@@ -89,6 +95,7 @@ impl Upstream {
             began: Instant::now(),
             connect: timeouts.connect,
             keepalive: timeouts.keepalive,
+            own,
             metrics,
         }
     }
@@ -110,6 +117,12 @@ impl Upstream {
             Err(error) => self.metrics.upstream_connect_failed(route, error.reason()),
         }
         outcome
+    }
+
+    /// Whether a connection that was accepted at `local` from `client` was made by this process: then an address in the
+    /// configuration leads back here, and dialling it again would go on until nothing is left.
+    pub fn is_own(&self, client: SocketAddr, local: SocketAddr) -> bool {
+        self.own.contains(client, local)
     }
 
     /// Whether any node's address is learned rather than configured.
@@ -290,10 +303,12 @@ impl Upstream {
             .map_err(|failures| ConnectError::dialled(address, failures))?;
         // The connection may be gone already; using it will tell.
         let _ = tune(&stream, self.keepalive);
+        let own = stream.local_addr().map(|local| self.own.add(local, peer));
         Ok(Connected {
             stream,
             address: address.clone(),
             peer,
+            own: own.ok(),
         })
     }
 }

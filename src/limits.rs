@@ -25,17 +25,15 @@ pub struct ConnectionLimit {
 pub struct Permit(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
 
 impl ConnectionLimit {
-    /// As configured, else as many as there are file descriptors for: two a connection, beside `listeners` and a reserve.
+    /// As configured, else as many as there are file descriptors for: two a connection, beside the listeners, each
+    /// with one connection that waits for a permit, and a reserve.
     pub fn new(limits: &Limits, listeners: usize) -> Self {
         let most = limits.connections.unwrap_or_else(|| {
-            let taken = RESERVED_FDS + listeners as u64;
+            let taken = RESERVED_FDS + 2 * listeners as u64;
             (max_fds().saturating_sub(taken) / 2).max(1) as usize
         });
         ConnectionLimit {
-            // Each accept loop holds one permit while it waits for a connection.
-            permits: Arc::new(Semaphore::new(
-                (most + listeners).min(Semaphore::MAX_PERMITS),
-            )),
+            permits: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             most,
         }
     }
@@ -43,6 +41,12 @@ impl ConnectionLimit {
     /// How many connections there may be.
     pub fn most(&self) -> usize {
         self.most
+    }
+
+    /// A permit, if one is free now.
+    pub fn try_acquire(&self) -> Option<Permit> {
+        let permit = self.permits.clone().try_acquire_owned().ok()?;
+        Some(Permit(Some(permit)))
     }
 
     /// Waits until there may be one more.

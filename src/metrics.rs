@@ -13,6 +13,8 @@ use prometheus::{
 };
 
 use crate::port_map::Route;
+use crate::protocol::api::UNKNOWN;
+use crate::transport::buffer;
 use crate::upstream::ConnectError;
 
 /// The seconds that connecting to a broker takes: from loopback to the default timeout and beyond.
@@ -50,10 +52,10 @@ struct RouteMetrics {
     failures: HashMap<&'static str, IntCounter>,
 }
 
-/// One counter an api key; the last is for keys outside the table.
+/// One counter an api key, found by index since keys are dense, and one for the keys outside the table.
 #[derive(Debug)]
 struct PerApi {
-    by_key: HashMap<i16, IntCounter>,
+    by_key: Vec<IntCounter>,
     unknown: IntCounter,
 }
 
@@ -73,6 +75,7 @@ struct Families {
 
 #[derive(Debug)]
 struct Process {
+    buffers: IntGauge,
     open_fds: IntGauge,
     max_fds: IntGauge,
     resident_bytes: IntGauge,
@@ -297,17 +300,23 @@ impl ClusterMetrics {
 impl PerApi {
     fn new(family: &IntCounterVec, cluster: &str, apis: &[(i16, &'static str)]) -> Self {
         let counter = |name| family.with_label_values(&[cluster, name]);
-        PerApi {
-            by_key: apis
-                .iter()
-                .map(|&(key, name)| (key, counter(name)))
-                .collect(),
-            unknown: counter("unknown"),
+        let unknown = counter(UNKNOWN);
+        let mut by_key = Vec::new();
+        for &(key, name) in apis {
+            let index = usize::try_from(key).unwrap_or(0);
+            if index >= by_key.len() {
+                by_key.resize(index + 1, unknown.clone());
+            }
+            by_key[index] = counter(name);
         }
+        PerApi { by_key, unknown }
     }
 
     fn get(&self, api_key: i16) -> &IntCounter {
-        self.by_key.get(&api_key).unwrap_or(&self.unknown)
+        let index = usize::try_from(api_key).ok();
+        index
+            .and_then(|index| self.by_key.get(index))
+            .unwrap_or(&self.unknown)
     }
 }
 
@@ -331,6 +340,10 @@ impl Process {
         start.set(now.unwrap_or_default().as_secs_f64());
         registry.register(Box::new(start))?;
         Ok(Process {
+            buffers: gauge(
+                "portolan_buffers",
+                "Buffers that hold bytes on their way; an idle connection has none.",
+            )?,
             open_fds: gauge("portolan_open_fds", "Open file descriptors.")?,
             max_fds: gauge("portolan_max_fds", "The limit of open file descriptors.")?,
             resident_bytes: gauge("process_resident_memory_bytes", "Resident memory in bytes.")?,
@@ -340,6 +353,7 @@ impl Process {
 
     /// Reads what the system knows; on systems without /proc the values stay zero.
     fn read(&self) {
+        self.buffers.set(buffer::lent());
         if let Ok(fds) = fs::read_dir("/proc/self/fd") {
             self.open_fds.set(fds.count() as i64);
         }

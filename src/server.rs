@@ -307,15 +307,14 @@ async fn accept_loop(
         cluster,
     } = listener;
     loop {
-        // The permit comes first: a connection that cannot be served stays in the kernel's backlog.
-        let permit = limit.acquire().await;
         match socket.accept().await {
             Ok((stream, client)) => pool.assign(Job {
+                // Where no more can be served this one waits here, and further ones in the kernel's backlog.
+                permit: permit(&limit, &cluster, route).await,
                 stream: stream.into_std(),
                 client,
                 route,
                 cluster: cluster.clone(),
-                permit,
             }),
             Err(error) if is_connections_own(&error) => {}
             Err(error) => {
@@ -328,6 +327,19 @@ async fn accept_loop(
             }
         }
     }
+}
+
+async fn permit(limit: &ConnectionLimit, cluster: &Cluster, route: Route) -> Permit {
+    if let Some(permit) = limit.try_acquire() {
+        return permit;
+    }
+    let key = (cluster.name.clone(), "connection_limit", route);
+    if let Some(repeats) = cluster.faults.admit(key) {
+        let cluster = cluster.name.as_str();
+        let connections = limit.most();
+        warn!(cluster, %route, connections, repeats, "as many connections are open as there may be: new ones wait; raise limits.connections, or the limit of open files where it follows that");
+    }
+    limit.acquire().await
 }
 
 fn is_connections_own(error: &io::Error) -> bool {

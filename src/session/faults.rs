@@ -15,8 +15,13 @@ const MOST: usize = 4096;
 
 /// The faults of this process.
 #[derive(Debug, Default)]
-pub struct Faults {
-    known: Mutex<HashMap<FaultKey, Known>>,
+pub struct Faults(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    known: HashMap<FaultKey, Known>,
+    /// When old entries were looked for last: a full table is not searched at each fault.
+    swept: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -33,17 +38,20 @@ impl Faults {
 
     /// The fault is over. True if it had been told, so that its end is to be told, too.
     pub fn is_over(&self, key: &FaultKey) -> bool {
-        self.lock().remove(key).is_some()
+        self.lock().known.remove(key).is_some()
     }
 
     fn admit_at(&self, key: FaultKey, now: Instant) -> Option<u64> {
-        let mut known = self.lock();
-        if known.len() >= MOST {
-            known.retain(|_, fault| now.duration_since(fault.told) < QUIET);
+        let mut table = self.lock();
+        let Table { known, swept } = &mut *table;
+        let old = |then: Instant| now.duration_since(then) >= QUIET;
+        if known.len() >= MOST && swept.is_none_or(old) {
+            known.retain(|_, fault| !old(fault.told));
+            *swept = Some(now);
         }
         let full = known.len() >= MOST;
         match known.get_mut(&key) {
-            Some(fault) if now.duration_since(fault.told) < QUIET => {
+            Some(fault) if !old(fault.told) => {
                 fault.untold += 1;
                 None
             }
@@ -65,8 +73,8 @@ impl Faults {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FaultKey, Known>> {
-        self.known
+    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
+        self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -114,6 +122,8 @@ mod tests {
         for node in 0..10_000 {
             faults.admit_at(key(node), now);
         }
-        assert_eq!(faults.lock().len(), MOST);
+        assert_eq!(faults.lock().known.len(), MOST);
+        assert_eq!(faults.admit_at(key(-1), now), None, "there is no room");
+        assert_eq!(faults.admit_at(key(-1), now + QUIET), Some(0));
     }
 }

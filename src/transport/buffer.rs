@@ -1,6 +1,8 @@
 //! Buffers for bytes in motion, lent by a pool of the thread: an idle connection holds none.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 /// The size of a buffer in bytes. Large enough that a burst of small frames costs one read, small enough to stay in
@@ -11,7 +13,36 @@ pub const BUFFER_BYTES: usize = 32 * 1024;
 const POOLED: usize = 64;
 
 thread_local! {
-    static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Pool> = RefCell::new(Pool::new());
+}
+
+/// The buffers lent by each thread that ever lent one. Each thread counts in a place of its own, so that counting costs
+/// the threads nothing from each other.
+static LENT: Mutex<Vec<Arc<AtomicI64>>> = Mutex::new(Vec::new());
+
+struct Pool {
+    unused: Vec<Box<[u8]>>,
+    lent: Arc<AtomicI64>,
+}
+
+impl Pool {
+    fn new() -> Self {
+        let lent = Arc::new(AtomicI64::new(0));
+        let mut all = LENT.lock().unwrap_or_else(PoisonError::into_inner);
+        // The count of a thread that has ended stands at zero.
+        all.retain(|lent| Arc::strong_count(lent) > 1);
+        all.push(lent.clone());
+        Pool {
+            unused: Vec::new(),
+            lent,
+        }
+    }
+}
+
+/// How many buffers are lent now, over all threads: those with bytes in them.
+pub fn lent() -> i64 {
+    let all = LENT.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter().map(|lent| lent.load(Ordering::Relaxed)).sum()
 }
 
 /// A lent buffer: bytes are filled in at its end and consumed at its start. It goes back to the pool when dropped.
@@ -25,9 +56,11 @@ pub struct Buffer {
 impl Buffer {
     /// Takes a buffer from the pool of this thread, or a new one.
     pub fn lend() -> Self {
-        let memory = POOL
-            .with_borrow_mut(Vec::pop)
-            .unwrap_or_else(|| vec![0; BUFFER_BYTES].into_boxed_slice());
+        let unused = POOL.with_borrow_mut(|pool| {
+            pool.lent.fetch_add(1, Ordering::Relaxed);
+            pool.unused.pop()
+        });
+        let memory = unused.unwrap_or_else(|| vec![0; BUFFER_BYTES].into_boxed_slice());
         Buffer {
             memory,
             start: 0,
@@ -85,10 +118,11 @@ impl Drop for Buffer {
         let memory = std::mem::take(&mut self.memory);
         // A thread that is going away has no pool any more; then the memory is simply freed.
         let _ = POOL.try_with(|pool| {
-            if let Ok(mut pool) = pool.try_borrow_mut()
-                && pool.len() < POOLED
-            {
-                pool.push(memory);
+            if let Ok(mut pool) = pool.try_borrow_mut() {
+                pool.lent.fetch_sub(1, Ordering::Relaxed);
+                if pool.unused.len() < POOLED {
+                    pool.unused.push(memory);
+                }
             }
         });
     }

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant as WallInstant};
 
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 pub use cluster::Cluster;
 use end::{EndReason, Side};
@@ -31,6 +31,7 @@ use request::RequestPump;
 use response::ResponsePump;
 
 use crate::port_map::Route;
+use crate::protocol::api;
 use crate::protocol::sasl::RawTokens;
 use crate::transport::deadline::Deadline;
 use crate::transport::stream::{Stream, tune};
@@ -148,6 +149,10 @@ struct Shared {
     /// One pump did what the other may wait for.
     progressed: Cell<bool>,
     moved: Cell<bool>,
+    /// For the log line at the end.
+    last_api: Cell<Option<i16>>,
+    request_bytes: Cell<u64>,
+    response_bytes: Cell<u64>,
     first_end: RefCell<Option<EndReason>>,
 }
 
@@ -199,9 +204,31 @@ impl Shared {
         self.progressed.set(true);
     }
 
-    /// Bytes moved, in whatever direction.
+    /// A request was let through or is answered here.
+    fn request_seen(&self, api_key: i16) {
+        self.seen_request.set(true);
+        self.last_api.set(Some(api_key));
+        self.cluster.metrics.request(api_key);
+    }
+
+    /// Bytes arrived, from whichever side.
     fn active(&self) {
         self.moved.set(true);
+    }
+
+    /// Bytes went to the broker.
+    fn requests_moved(&self, n: usize) {
+        self.active();
+        self.request_bytes.set(self.request_bytes.get() + n as u64);
+        self.cluster.metrics.request_bytes(n);
+    }
+
+    /// Bytes went to the client.
+    fn responses_moved(&self, n: usize) {
+        self.active();
+        self.response_bytes
+            .set(self.response_bytes.get() + n as u64);
+        self.cluster.metrics.response_bytes(n);
     }
 
     /// What ends first is the reason of the whole session, if nothing worse happens.
@@ -250,6 +277,9 @@ impl Session {
                 requests_stopped: Cell::new(false),
                 progressed: Cell::new(false),
                 moved: Cell::new(true),
+                last_api: Cell::new(None),
+                request_bytes: Cell::new(0),
+                response_bytes: Cell::new(0),
                 first_end: RefCell::new(None),
                 cluster,
                 worker,
@@ -375,19 +405,18 @@ impl Session {
         let seconds = begin.elapsed().as_secs_f64();
         let label = reason.label();
         let in_flight = shared.in_flight.borrow().len();
-        if reason.side() == Side::Nobody {
-            debug!(cluster, %route, %client, reason = label, in_flight, seconds, "session ended");
-            return;
-        }
-        if matches!(reason, EndReason::ConnectFailed(_)) {
-            // Told by `Cluster::note_dial` already, as the fault of a node and not of each client.
-            info!(cluster, %route, %client, reason = label, seconds, "session ended");
+        let api = shared.last_api.get().map_or("none", api::name);
+        let (request_bytes, response_bytes) =
+            (shared.request_bytes.get(), shared.response_bytes.get());
+        // A broker that cannot be reached is told by `Cluster::note_dial`, as the fault of a node and not of each client.
+        if reason.side() == Side::Nobody || matches!(reason, EndReason::ConnectFailed(_)) {
+            debug!(cluster, %route, %client, reason = label, api, in_flight, request_bytes, response_bytes, seconds, "session ended");
             return;
         }
         let key = (shared.cluster.name.clone(), label, route);
         if let Some(repeats) = shared.cluster.faults.admit(key) {
             let remedy = reason.remedy();
-            warn!(cluster, %route, %client, reason = label, in_flight, seconds, repeats, remedy, "session ended: {reason}");
+            warn!(cluster, %route, %client, reason = label, api, in_flight, request_bytes, response_bytes, seconds, repeats, remedy, "session ended: {reason}");
         }
     }
 }

@@ -394,8 +394,7 @@ impl RequestPump {
                 return Err(refused(refusal, api_key, api_version));
             }
         }
-        shared.seen_request.set(true);
-        cluster.metrics.request(api_key);
+        shared.request_seen(api_key);
         Ok(None)
     }
 
@@ -412,8 +411,7 @@ impl RequestPump {
                     self.buffer.consume(n);
                     self.ready -= n;
                     self.stall.clear();
-                    shared.active();
-                    shared.cluster.metrics.request_bytes(n);
+                    shared.requests_moved(n);
                 }
                 Poll::Ready(Err(error)) => {
                     // The broker may have answered before it went away: the response pump reads that first.

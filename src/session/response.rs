@@ -522,8 +522,7 @@ impl ResponsePump {
                         }
                     }
                     self.stall.clear();
-                    shared.active();
-                    shared.cluster.metrics.response_bytes(n);
+                    shared.responses_moved(n);
                 }
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(match is_disconnect(&error) {

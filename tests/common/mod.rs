@@ -6,4 +6,16 @@
     reason = "each test binary uses another part of this module"
 )]
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+pub mod broker;
+pub mod client;
+pub mod dns;
+pub mod frames;
 pub mod proxy;
+pub mod wire;

@@ -179,10 +179,11 @@ impl Proxy {
     pub fn wait_for_log(&self, message: &str) -> Value {
         let mut found = None;
         wait_until(message, || {
-            found = self
-                .log()
-                .into_iter()
-                .find(|line| line["message"].as_str().is_some_and(|t| t.contains(message)));
+            found = self.log().into_iter().find(|line| {
+                line["message"]
+                    .as_str()
+                    .is_some_and(|t| t.contains(message))
+            });
             found.is_some()
         });
         found.expect("it was found")

@@ -1,0 +1,84 @@
+//! A raw client: writes exact bytes, or asks with kafka-protocol's messages.
+
+use std::net::{SocketAddr, TcpStream};
+use std::ops::{Deref, DerefMut};
+
+use kafka_protocol::protocol::Request;
+use socket2::{Domain, Socket, Type};
+
+use super::frames;
+use super::proxy::PATIENCE;
+use super::wire::Wire;
+
+/// A connected client.
+#[derive(Debug)]
+pub struct Client {
+    wire: Wire,
+    next_id: i32,
+}
+
+impl Client {
+    /// Connects.
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)
+            .unwrap_or_else(|error| panic!("{address} should accept: {error}"));
+        Self::over(stream)
+    }
+
+    /// Connects with a receive buffer so small that a client which does not read is felt soon.
+    pub fn with_small_window(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)
+            .expect("a socket can be made");
+        socket.set_recv_buffer_size(4096).expect("a socket option");
+        socket
+            .connect_timeout(&address.into(), PATIENCE)
+            .expect("the port accepts");
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
+        Client {
+            wire: Wire::new(stream),
+            next_id: 1,
+        }
+    }
+
+    /// Sends a request and returns its correlation id.
+    pub fn request<R: Request>(&mut self, version: i16, request: &R) -> i32 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.send(&frames::request(id, version, request));
+        id
+    }
+
+    /// Reads the answer to a request.
+    pub fn answer<R: Request>(&mut self, id: i32, version: i16) -> R::Response {
+        let (found, response) = frames::decode_response::<R>(&self.frame(), version);
+        assert_eq!(found, id, "the answer's correlation id");
+        response
+    }
+
+    /// Sends a request and reads its answer.
+    pub fn ask<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+        let id = self.request(version, request);
+        self.answer::<R>(id, version)
+    }
+
+    /// The connection alone.
+    pub fn into_wire(self) -> Wire {
+        self.wire
+    }
+}
+
+impl Deref for Client {
+    type Target = Wire;
+    fn deref(&self) -> &Wire {
+        &self.wire
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+}

@@ -41,10 +41,10 @@ mod tests {
             }
         };
         nullable(&mut frame, client_id);
-        if version < 9 {
-            if version >= 3 {
-                nullable(&mut frame, transactional_id);
-            }
+        if version < 3 {
+            // No transactional id yet.
+        } else if version < 9 {
+            nullable(&mut frame, transactional_id);
         } else {
             frame.extend_from_slice(&[1, 5, 3, 7, 7, 7]); // one unknown tag in the header
             super::super::cursor::put_varint(
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_ends_before_acks_is_malformed() {
-        for version in [3, 9] {
+        for version in [0, 3, 9] {
             let frame = request(version, Some("client"), Some("transaction"), 0);
             for cut in 8..frame.len() - 42 {
                 let mut finder = AcksFinder::new(version, cut as u32);

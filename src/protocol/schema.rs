@@ -555,7 +555,7 @@ pub(super) fn metadata_topics(version: i16) -> &'static [Field] {
 /// A Produce request from its api key up to and including `acks`, which is shown.
 pub(super) fn produce_acks(version: i16) -> &'static [Field] {
     const HEADER: Field = Fixed(2 + 2 + 4); // api key, api version, correlation id
-    // Before version 3 there is no transactional id; Kafka 3.x still takes these.
+    // Brokers before 4.0 still serve these; they have no transactional id.
     static V0: &[Field] = &[HEADER, Str, Look(2)];
     static V3: &[Field] = &[HEADER, Str, Str, Look(2)];
     static V9: &[Field] = &[HEADER, Str, Tags, Compact, Look(2)];

@@ -48,21 +48,16 @@ fn single(
 ) -> Result<(), Malformed> {
     let flexible = version >= 3;
     let begin = cursor.position();
-    cursor.i16("error code")?;
-    let message = cursor.position();
+    let error = cursor.i16("error code")?;
     if version >= 1 {
         cursor.string(flexible, "error message")?;
     }
-    let messages = [
-        &frame[message..cursor.position()],
-        null(version >= 1, flexible),
-    ];
+    let errors = &frame[begin..cursor.position()];
     let place = Place::read(cursor, flexible)?;
     match place.replace(cx, findings) {
         Replaced::Nothing => out.extend_from_slice(&frame[begin..cursor.position()]),
         Replaced::Told(address) => {
-            out.extend_from_slice(&frame[begin..message]);
-            out.extend_from_slice(messages[0]);
+            out.extend_from_slice(errors);
             put_place(
                 out,
                 flexible,
@@ -72,8 +67,7 @@ fn single(
             );
         }
         Replaced::Unmapped => {
-            out.extend_from_slice(&COORDINATOR_NOT_AVAILABLE.to_be_bytes());
-            out.extend_from_slice(messages[1]);
+            put_errors(out, error, errors, null(version >= 1, flexible));
             put_place(out, flexible, -1, "", -1);
         }
     }
@@ -92,23 +86,23 @@ fn by_key(
     cursor.string(true, "key")?;
     let key = &frame[begin..cursor.position()];
     let place = Place::read(cursor, true)?;
-    let error = cursor.position();
-    cursor.i16("error code")?;
+    let errors = cursor.position();
+    let error = cursor.i16("error code")?;
     cursor.string(true, "error message")?;
+    let errors = &frame[errors..cursor.position()];
     let tags = cursor.tags("coordinator")?;
-    let rest = &frame[error..cursor.position()];
     match place.replace(cx, findings) {
         Replaced::Nothing => out.extend_from_slice(&frame[begin..cursor.position()]),
         Replaced::Told(address) => {
             out.extend_from_slice(key);
             put_place(out, true, place.node_id, address.host, address.port.into());
-            out.extend_from_slice(rest);
+            out.extend_from_slice(errors);
+            out.extend_from_slice(tags);
         }
         Replaced::Unmapped => {
             out.extend_from_slice(key);
             put_place(out, true, -1, "", -1);
-            out.extend_from_slice(&COORDINATOR_NOT_AVAILABLE.to_be_bytes());
-            out.extend_from_slice(null(true, true));
+            put_errors(out, error, errors, null(true, true));
             out.extend_from_slice(tags);
         }
     }
@@ -152,6 +146,16 @@ fn put_place(out: &mut Vec<u8>, flexible: bool, node_id: i32, host: &str, port: 
     out.extend_from_slice(&node_id.to_be_bytes());
     put_string(out, flexible, host.as_bytes());
     out.extend_from_slice(&port.to_be_bytes());
+}
+
+/// Error code and message where the coordinator is outside the map. An error of the broker's own says more than ours.
+fn put_errors(out: &mut Vec<u8>, error: i16, errors: &[u8], no_message: &[u8]) {
+    if error == 0 {
+        out.extend_from_slice(&COORDINATOR_NOT_AVAILABLE.to_be_bytes());
+        out.extend_from_slice(no_message);
+    } else {
+        out.extend_from_slice(errors);
+    }
 }
 
 /// A null string, where there is one at all.

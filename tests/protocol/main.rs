@@ -5,5 +5,7 @@ mod arbitrary;
 mod cluster;
 mod coordinator;
 mod drive;
+mod endpoints;
 mod metadata;
 mod oracle;
+mod walkers;

@@ -54,7 +54,7 @@ pub struct NodePort {
 }
 
 /// One virtual cluster's map from node ids to ports. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortMap {
     advertised_host: Arc<str>,
     bootstrap: NodePort,

@@ -1,6 +1,6 @@
-//! Hosts, addresses and address templates, as they are written.
+//! Hosts, addresses, address templates and node ids, as they are written.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::BrokerAddress;
 use super::reader::Unfit;
@@ -8,69 +8,105 @@ use crate::port_map::NodeId;
 
 /// The host that clients are told.
 pub(super) fn advertised_host(text: &str) -> Result<String, Unfit> {
-    let literal = text.trim_start_matches('[').trim_end_matches(']');
+    const REMEDY: &str =
+        "write the name or address that clients outside use, such as \"kafka.example.com\"";
     let unfit = |problem: &str, remedy: &str| Err((problem.to_owned(), remedy.to_owned()));
+    let bracketed = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let literal = bracketed.unwrap_or(text);
     if text.is_empty() {
+        return unfit("it is empty", REMEDY);
+    }
+    if literal == "*" || literal.parse().is_ok_and(is_wildcard) {
         return unfit(
-            "it is empty",
-            "write the name or address that clients outside use",
+            &format!("\"{text}\" is a wildcard, which no client can connect to"),
+            REMEDY,
         );
     }
     if let Ok(ip) = literal.parse::<IpAddr>() {
-        return match ip.is_unspecified() {
-            true => unfit(
-                "a wildcard address, which no client can connect to",
-                "write the name or address that clients outside use",
-            ),
+        return match ip.is_multicast() || is_broadcast(ip) {
+            true => unfit(&format!("\"{text}\" is not the address of a host"), REMEDY),
             false => Ok(literal.to_owned()),
         };
     }
     if text.contains("://") {
         return unfit(
-            "a URL",
+            &format!("\"{text}\" is a URL"),
             "write the host name alone, such as \"kafka.example.com\"",
         );
     }
-    if text.contains(':') {
+    if bracketed.is_some() || text.matches(':').count() > 1 {
+        return unfit(&format!("\"{literal}\" is no IPv6 address"), REMEDY);
+    }
+    if let Some((host, _)) = text.split_once(':') {
         return unfit(
-            "it has a port",
-            "write the host name alone; ports are set by bootstrap_port and nodes[].port",
+            &format!("\"{text}\" has a port"),
+            &format!(
+                "write \"{host}\" alone; its ports are set by bootstrap_port and nodes[].port, or where a load balancer's \
+                 differ by bootstrap_advertised_port and nodes[].advertised_port"
+            ),
         );
     }
-    host_name(text).map(|()| text.to_owned())
+    host_name(text)?;
+    Ok(text.to_owned())
 }
 
 /// `host:port` of a broker.
 pub(super) fn broker(text: &str) -> Result<BrokerAddress, Unfit> {
-    let remedy = "write it like \"kafka-headless.kafka.svc.cluster.local:9092\"";
-    let unfit = |problem: String| Err((problem, remedy.to_owned()));
-    if text.contains("://") {
-        return unfit(format!("\"{text}\" is a URL"));
+    let unfit = |problem: String| {
+        let remedy = "write it like \"kafka-headless.kafka.svc.cluster.local:9092\"";
+        Err((problem, remedy.to_owned()))
+    };
+    if let Some((scheme, _)) = text.split_once("://") {
+        return unfit(format!(
+            "\"{text}\" begins with \"{scheme}://\", which is not part of an address"
+        ));
+    }
+    if text.contains(',') {
+        return unfit(format!("\"{text}\" is more than one address in one string"));
     }
     let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| is_whole(host)) else {
-        return unfit(format!("\"{text}\" has no port"));
+        return match text.parse::<Ipv6Addr>() {
+            Ok(ip) => unfit(format!(
+                "\"{text}\" has no port, or no brackets: an IPv6 address and a port are written \"[{ip}]:9092\""
+            )),
+            Err(_) => unfit(format!("\"{text}\" has no port")),
+        };
     };
-    let Ok(port @ 1..) = port.parse::<u16>() else {
+    let Some(port) = port_number(port) else {
         return unfit(format!("\"{port}\" in \"{text}\" is no port"));
     };
-    let literal = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    if let Some(literal) = literal {
-        if literal.parse::<IpAddr>().is_err() {
-            return unfit(format!("\"{literal}\" is no IPv6 address"));
-        }
-        return Ok(BrokerAddress {
-            host: literal.to_owned(),
-            port,
-        });
+    let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    if let Some(literal) = bracketed
+        && literal.parse::<Ipv6Addr>().is_err()
+    {
+        return unfit(format!("\"{literal}\" in \"{text}\" is no IPv6 address"));
     }
-    host_name(host)
-        .map_err(|(problem, _)| (format!("\"{text}\": {problem}"), remedy.to_owned()))?;
+    let host = bracketed.unwrap_or(host);
+    match host.parse() {
+        Ok(ip) if is_wildcard(ip) => {
+            return unfit(format!(
+                "\"{text}\" has a wildcard for a host, which nobody can connect to"
+            ));
+        }
+        Ok(_) => {}
+        Err(_) => host_name(host).map_err(|(problem, remedy)| match text == host {
+            true => (problem, remedy),
+            false => (format!("\"{text}\": {problem}"), remedy),
+        })?,
+    }
     Ok(BrokerAddress {
         host: host.to_owned(),
         port,
     })
+}
+
+/// Whether an address means "all addresses of this machine".
+fn is_wildcard(ip: IpAddr) -> bool {
+    ip.to_canonical().is_unspecified()
+}
+
+fn is_broadcast(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(ip) if ip.is_broadcast())
 }
 
 /// What stands before the last colon is a host only if it has no other colon, or is an IPv6 literal in brackets.
@@ -78,98 +114,124 @@ fn is_whole(host: &str) -> bool {
     !host.contains(':') || (host.starts_with('[') && host.ends_with(']'))
 }
 
+fn port_number(text: &str) -> Option<u16> {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|&port| is_digits && port != 0)
+}
+
 fn host_name(text: &str) -> Result<(), Unfit> {
-    let remedy = "host names have letters, digits, hyphens and dots, at most 253 characters";
+    let unfit = |problem: String| {
+        let remedy = "host names have letters, digits, hyphens and dots, at most 253 characters, and 63 between two dots";
+        Err((problem, remedy.to_owned()))
+    };
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     if text.is_empty() {
-        return Err(("the host is empty".into(), remedy.into()));
+        return unfit("the host is empty".into());
     }
-    if text.len() > 253 {
-        return Err(("the host name is too long".into(), remedy.into()));
+    if let Some(c) = text.chars().find(|&c| !fits(c)) {
+        return unfit(format!("{c:?} does not belong into a host name"));
     }
-    match text.chars().find(|&c| !fits(c)) {
-        Some(c) => Err((
-            format!("{c:?} does not belong into a host name"),
-            remedy.into(),
-        )),
-        None => Ok(()),
+    // A dot at the end says that the name is whole.
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if name.len() > 253 || name.split('.').any(|label| label.len() > 63) {
+        return unfit("the host name is too long".into());
     }
+    if name.split('.').any(str::is_empty) {
+        return unfit(format!("\"{text}\" has nothing between two dots"));
+    }
+    // Some resolvers take 0, 127.1 or 10.0.0 for addresses, and no name ends in a number.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    if last.bytes().all(|byte| byte.is_ascii_digit()) && name.parse::<IpAddr>().is_err() {
+        let problem = format!("\"{text}\" is neither a host name nor an IP address");
+        return Err((problem, "write an IPv4 address with four numbers".into()));
+    }
+    Ok(())
 }
 
 /// The placeholders of an address template.
 const PLACEHOLDERS: [&str; 2] = ["{node_id}", "{ordinal}"];
 
-/// The addresses of an entry's nodes, in order. `ids` has at least one.
-pub(super) fn expand(template: &str, ids: &[NodeId]) -> Result<Vec<BrokerAddress>, Unfit> {
-    let mut rest = template;
-    while let Some(open) = rest.find('{') {
+/// Whether a template of addresses can be filled in at all.
+pub(super) fn template(text: &str) -> Result<String, Unfit> {
+    let mut rest = text;
+    while let Some(open) = rest.find(['{', '}']) {
         let length = rest[open..]
             .find('}')
             .map_or(rest.len() - open, |close| close + 1);
         let placeholder = &rest[open..open + length];
         if !PLACEHOLDERS.contains(&placeholder) {
-            let problem = format!("{placeholder} is no placeholder");
-            let remedy =
-                "there are {node_id}, and {ordinal}, which is 0 for the first id of the entry";
+            let problem = format!("\"{placeholder}\" is no placeholder");
+            let remedy = "write {node_id}, or {ordinal}, which is 0 for the first id of the entry";
             return Err((problem, remedy.to_owned()));
         }
         rest = &rest[open + length..];
     }
+    broker(&fill(text, 0, NodeId(0))).map_err(|(problem, remedy)| match text.contains('{') {
+        true => (format!("for node 0 {problem}"), remedy),
+        false => (problem, remedy),
+    })?;
+    Ok(text.to_owned())
+}
+
+/// The addresses of an entry's nodes, in order.
+pub(super) fn expand(template: &str, ids: &[NodeId]) -> Result<Vec<BrokerAddress>, Unfit> {
     if ids.len() > 1 && !PLACEHOLDERS.iter().any(|p| template.contains(p)) {
         return Err((
-            format!("{} ids would have the same address", ids.len()),
+            format!("{} nodes would have the same address", ids.len()),
             "put {node_id} or {ordinal} into it, or make an entry of each id".into(),
         ));
     }
-    let fill = |(ordinal, id): (usize, &NodeId)| {
-        let text = template
-            .replace("{node_id}", &id.to_string())
-            .replace("{ordinal}", &ordinal.to_string());
-        broker(&text)
+    let fill = |(ordinal, &id): (usize, &NodeId)| {
+        broker(&fill(template, ordinal, id))
+            .map_err(|(problem, remedy)| (format!("for node {id} {problem}"), remedy))
     };
     ids.iter().enumerate().map(fill).collect()
 }
 
+fn fill(template: &str, ordinal: usize, id: NodeId) -> String {
+    template
+        .replace("{node_id}", &id.to_string())
+        .replace("{ordinal}", &ordinal.to_string())
+}
+
 /// Node ids as written: a number, a range, or a list of both. In the order in which they get their ports.
 pub(super) fn node_ids(text: &str) -> Result<Vec<NodeId>, Unfit> {
-    const MOST: usize = 50_000;
+    /// More cannot have a port each.
+    const MOST: usize = 65_535;
     let remedy = "write a range or a list such as \"0-9\" or \"100-104,200\"";
     let mut ids = Vec::new();
     for part in text.split(',').map(str::trim) {
-        let bad = || {
-            Err((
-                format!("\"{part}\" is no node id or range"),
-                remedy.to_owned(),
-            ))
-        };
         let number = |word: &str| {
-            let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-            digits.then(|| word.parse::<i32>().ok()).flatten()
+            let word = word.trim();
+            let is_digits = word.bytes().all(|byte| byte.is_ascii_digit());
+            word.parse::<i32>().ok().filter(|_| is_digits)
         };
-        let (first, last) = match part.split_once('-') {
-            Some((first, last)) => (number(first.trim()), number(last.trim())),
-            None => (number(part), number(part)),
-        };
-        let (Some(first), Some(last)) = (first, last) else {
-            return bad();
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (Some(first), Some(last)) = (number(first), number(last)) else {
+            let problem = match text == part {
+                true => format!("\"{part}\" is no node id or range"),
+                false => format!("\"{part}\" in \"{text}\" is no node id or range"),
+            };
+            return Err((problem, remedy.to_owned()));
         };
         if first > last {
             let problem = format!("\"{part}\" runs backwards");
             return Err((problem, format!("write \"{last}-{first}\"")));
         }
-        if (last - first) as usize >= MOST - ids.len().min(MOST) {
+        if (last - first) as usize >= MOST - ids.len() {
             let problem = format!("\"{text}\" has more ids than there are ports");
-            return Err((problem, remedy.into()));
+            return Err((
+                problem,
+                "name only the ids that brokers have or may get".into(),
+            ));
         }
-        for id in first..=last {
-            ids.push(NodeId(id));
-        }
+        ids.extend((first..=last).map(NodeId));
     }
     let mut sorted = ids.clone();
     sorted.sort_unstable();
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         let problem = format!("id {} stands in it twice", pair[0]);
-        return Err((problem, remedy.into()));
+        return Err((problem, "name each id once".into()));
     }
     Ok(ids)
 }

@@ -52,8 +52,8 @@ impl fmt::Display for Fault {
             write!(f, "{}: ", self.key)?;
         }
         f.write_str(&self.problem)?;
-        if !self.remedy.is_empty() {
-            write!(f, "\n    {}", self.remedy)?;
+        for line in self.remedy.lines() {
+            write!(f, "\n    {line}")?;
         }
         Ok(())
     }

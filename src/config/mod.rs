@@ -2,10 +2,15 @@
 //! reports every fault at once.
 
 mod address;
+mod claims;
+mod cluster;
 pub mod fault;
 mod file;
+pub mod keys;
+mod nodes;
 mod reader;
 mod show;
+mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +24,7 @@ pub use file::ParseOptions;
 use crate::port_map::{NodeId, PortMap};
 
 /// The whole configuration of one process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The virtual clusters by name, at least one.
     pub clusters: BTreeMap<String, VirtualCluster>,
@@ -40,7 +45,7 @@ pub struct Config {
 }
 
 /// One Kafka cluster as clients see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VirtualCluster {
     /// Its name in logs and metrics.
     pub name: String,

@@ -1,13 +1,10 @@
-//! Reads values out of a TOML document and collects what is wrong with them, instead of stopping at the first fault.
-
-use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
-use std::time::Duration;
+//! Walks a TOML document and collects what is wrong with it, instead of stopping at the first fault.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
+use super::keys::{TABLES, Table};
 
 /// Collects faults while sections are read.
 #[derive(Debug)]
@@ -21,7 +18,17 @@ pub(super) struct Reader<'t> {
 pub(super) struct Section<'a> {
     pub(super) path: String,
     table: Option<&'a DeTable<'a>>,
-    line: Option<usize>,
+    pub(super) line: Option<usize>,
+    /// Something else stands where the table belongs, which is a fault already.
+    pub(super) is_broken: bool,
+}
+
+/// An item of a list.
+#[derive(Clone, Debug)]
+pub(super) struct Item<T> {
+    pub(super) path: String,
+    pub(super) line: usize,
+    pub(super) value: T,
 }
 
 /// Why a value does not do: the problem, and the remedy.
@@ -37,9 +44,21 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// What was found, in the order of the file.
+    pub(super) fn into_faults(mut self) -> Faults {
+        self.faults.sort_by_key(|fault| fault.line);
+        Faults(self.faults)
+    }
+
     pub(super) fn line(&self, offset: usize) -> usize {
         let before = self.text.as_bytes().iter().take(offset);
         1 + before.filter(|&&byte| byte == b'\n').count()
+    }
+
+    /// The line on which a key's value begins.
+    pub(super) fn line_of(&self, section: &Section<'_>, key: &str) -> Option<usize> {
+        let value = section.value(key)?;
+        Some(self.line(value.span().start))
     }
 
     pub(super) fn fault(
@@ -57,11 +76,24 @@ impl<'t> Reader<'t> {
         });
     }
 
+    /// A fault of the value of a key; where the key is not there, of its section.
+    pub(super) fn fault_at(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let line = self.line_of(section, key).or(section.line);
+        self.fault(section.join(key), line, problem, remedy);
+    }
+
     pub(super) fn root<'a>(&self, table: &'a DeTable<'a>) -> Section<'a> {
         Section {
             path: String::new(),
             table: Some(table),
             line: None,
+            is_broken: false,
         }
     }
 
@@ -73,8 +105,12 @@ impl<'t> Reader<'t> {
                 path,
                 table: None,
                 line: None,
+                is_broken: false,
             },
-            Some(value) => self.as_section(path, value, key),
+            Some(value) => {
+                let header = format!("[{path}]");
+                self.as_section(path, value, &header)
+            }
         }
     }
 
@@ -82,37 +118,33 @@ impl<'t> Reader<'t> {
         &mut self,
         path: String,
         value: &'a Spanned<DeValue<'a>>,
-        example: &str,
+        header: &str,
     ) -> Section<'a> {
         let line = Some(self.line(value.span().start));
         let table = value.get_ref().as_table();
         if table.is_none() {
             let problem = format!("{} where a table is wanted", kind(value.get_ref()));
-            self.fault(
-                &path,
-                line,
-                problem,
-                format!("write [{example}] and keys below it"),
-            );
+            let remedy = format!("write {header} and its keys below it");
+            self.fault(&path, line, problem, remedy);
         }
-        Section { path, table, line }
+        Section {
+            path,
+            table,
+            line,
+            is_broken: table.is_none(),
+        }
     }
 
-    /// Refuses the keys of a section that are not in `known`.
-    pub(super) fn known(&mut self, section: &Section<'_>, known: &[&str]) {
+    /// Refuses the keys of a section that this version does not read.
+    pub(super) fn known(&mut self, section: &Section<'_>, known: &Table) {
         let Some(table) = section.table else { return };
         for key in table.keys() {
             let name: &str = key.get_ref();
-            if known.contains(&name) {
-                continue;
+            if !known.keys.contains(&name) {
+                let line = self.line(key.span().start);
+                let (problem, remedy) = refused(name, known);
+                self.fault(section.join(name), Some(line), problem, remedy);
             }
-            let line = self.line(key.span().start);
-            let nearest = nearest(name, known);
-            let remedy = match nearest {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("known keys here: {}", known.join(", ")),
-            };
-            self.fault(section.join(name), Some(line), "unknown key", remedy);
         }
     }
 
@@ -127,8 +159,7 @@ impl<'t> Reader<'t> {
         match parse(value.get_ref()) {
             Ok(parsed) => Some(parsed),
             Err((problem, remedy)) => {
-                let line = self.line(value.span().start);
-                self.fault(section.join(key), Some(line), problem, remedy);
+                self.fault_at(section, key, problem, remedy);
                 None
             }
         }
@@ -144,6 +175,40 @@ impl<'t> Reader<'t> {
         self.get(section, key, parse).unwrap_or(default)
     }
 
+    /// The fitting items of a list of strings, `None` where it is missing or no list at all.
+    pub(super) fn list<T>(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        parse: fn(&str) -> Result<T, Unfit>,
+        example: &str,
+    ) -> Option<Vec<Item<T>>> {
+        let value = section.value(key)?;
+        let Some(list) = value.get_ref().as_array() else {
+            let problem = format!(
+                "{} where a list of strings is wanted",
+                kind(value.get_ref())
+            );
+            let remedy = format!("write it like [\"{example}\"]");
+            self.fault_at(section, key, problem, remedy);
+            return None;
+        };
+        let mut items = Vec::new();
+        for (n, item) in list.iter().enumerate() {
+            let line = self.line(item.span().start);
+            let path = format!("{}[{n}]", section.join(key));
+            let parsed = item.get_ref().as_str().map(parse).unwrap_or_else(|| {
+                let problem = format!("{} where a string is wanted", kind(item.get_ref()));
+                Err((problem, format!("write it like \"{example}\"")))
+            });
+            match parsed {
+                Ok(value) => items.push(Item { path, line, value }),
+                Err((problem, remedy)) => self.fault(path, Some(line), problem, remedy),
+            }
+        }
+        Some(items)
+    }
+
     /// A value that must be there.
     pub(super) fn required<T>(
         &mut self,
@@ -152,20 +217,25 @@ impl<'t> Reader<'t> {
         parse: Parse<T>,
         example: &str,
     ) -> Option<T> {
-        if section.value(key).is_none() {
-            let line = section.line;
-            let remedy = format!("add: {key} = {example}");
-            self.fault(section.join(key), line, "missing", remedy);
-            return None;
-        }
+        self.require(section, key, example);
         self.get(section, key, parse)
+    }
+
+    /// A fault where a key is not there.
+    pub(super) fn require(&mut self, section: &Section<'_>, key: &str, example: &str) {
+        if section.value(key).is_none() && !section.is_broken {
+            let remedy = format!("add: {key} = {example}");
+            self.fault(section.join(key), section.line, "missing", remedy);
+        }
     }
 }
 
 impl<'a> Section<'a> {
+    /// The path of a key, quoted where TOML wants it.
     pub(super) fn join(&self, key: &str) -> String {
+        let key = bare_or_quoted(key);
         match self.path.is_empty() {
-            true => key.to_owned(),
+            true => key,
             false => format!("{}.{key}", self.path),
         }
     }
@@ -188,16 +258,51 @@ impl<'a> Section<'a> {
     }
 }
 
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+/// A key as it is written in TOML.
+pub(super) fn bare_or_quoted(key: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match !key.is_empty() && key.bytes().all(is_bare) {
+        true => key.to_owned(),
+        false => toml::Value::from(key).to_string(),
+    }
+}
+
+/// Why a key is refused: it belongs elsewhere, comes with a later version, or is a typing error.
+fn refused(name: &str, known: &Table) -> (&'static str, String) {
+    const NOT_YET: &str = "this version does not support it yet";
+    let tables = || std::iter::once(&known).chain(&TABLES);
+    let later = tables().find_map(|table| table.later.iter().find(|(key, _)| *key == name));
+    if let Some((_, until_then)) = later {
+        return (NOT_YET, format!("take it out: {until_then}"));
+    }
+    if let Some(table) = tables().find(|table| table.keys.contains(&name)) {
+        let remedy = match table.header {
+            "" => format!("[{name}] is a table of its own: take it out of this one"),
+            header => format!("it belongs below {header}"),
+        };
+        return ("unknown key here", remedy);
+    }
+    let later = || known.later.iter().map(|(key, _)| *key);
+    let remedy = match nearest(name, known.keys.iter().copied().chain(later())) {
+        Some(nearest) if later().any(|key| key == nearest) => {
+            format!("take it out; did you mean `{nearest}`? This version does not support that yet")
+        }
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("take it out; the keys here are {}", known.keys.join(", ")),
+    };
+    ("unknown key", remedy)
+}
+
+fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     known
-        .iter()
-        .map(|&candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
 
-fn kind(value: &DeValue<'_>) -> &'static str {
+/// What a value is, in words.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a number",
@@ -206,204 +311,5 @@ fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
-    }
-}
-
-fn wanted<T>(value: &DeValue<'_>, what: &str, example: &str) -> Result<T, Unfit> {
-    let problem = format!("{} where {what} is wanted", kind(value));
-    Err((problem, format!("write it like {example}")))
-}
-
-pub(super) fn text(value: &DeValue<'_>) -> Result<String, Unfit> {
-    match value.as_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => wanted(value, "a string", "\"text\""),
-    }
-}
-
-pub(super) fn texts(value: &DeValue<'_>) -> Result<Vec<String>, Unfit> {
-    let Some(list) = value.as_array() else {
-        return wanted(value, "a list of strings", "[\"text\"]");
-    };
-    list.iter().map(|item| text(item.get_ref())).collect()
-}
-
-fn integer(value: &DeValue<'_>) -> Option<i64> {
-    let integer = value.as_integer()?;
-    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
-/// A port; 0 is judged by the caller.
-pub(super) fn port(value: &DeValue<'_>) -> Result<u16, Unfit> {
-    match integer(value) {
-        Some(number) => u16::try_from(number).map_err(|_| {
-            let problem = format!("{number} is no port");
-            (problem, "ports are numbers from 1 to 65535".into())
-        }),
-        None => wanted(value, "a port number", "9092"),
-    }
-}
-
-fn in_range(value: &DeValue<'_>, range: RangeInclusive<i64>) -> Result<i64, Unfit> {
-    match integer(value) {
-        Some(number) if range.contains(&number) => Ok(number),
-        Some(number) => {
-            let (least, most) = (range.start(), range.end());
-            let remedy = format!("write a number from {least} to {most}");
-            Err((format!("{number} is out of range"), remedy))
-        }
-        None => wanted(value, "a number", &range.start().to_string()),
-    }
-}
-
-pub(super) fn count(value: &DeValue<'_>) -> Result<usize, Unfit> {
-    in_range(value, 1..=1_000_000).map(|n| n as usize)
-}
-
-/// A count, or "auto" for none.
-pub(super) fn count_or_auto(value: &DeValue<'_>) -> Result<Option<usize>, Unfit> {
-    match value.as_str() {
-        Some("auto") => Ok(None),
-        Some(other) => Err((
-            format!("\"{other}\" is no count"),
-            "write a number, or \"auto\"".into(),
-        )),
-        None => count(value).map(Some),
-    }
-}
-
-/// A size in bytes: an integer, or a string with a unit.
-pub(super) fn size(value: &DeValue<'_>) -> Result<u32, Unfit> {
-    const UNITS: [(&str, u64); 8] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("kB", 1_000),
-        ("KB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("B", 1),
-    ];
-    let bytes = match (integer(value), value.as_str()) {
-        (Some(number), _) => u64::try_from(number).ok(),
-        (None, Some(text)) => UNITS.iter().find_map(|(unit, factor)| {
-            let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
-            number.checked_mul(*factor)
-        }),
-        (None, None) => return wanted(value, "a size", "\"256KiB\""),
-    };
-    // What Kafka can say in the size field of a frame, and at least a frame's prefix.
-    bytes
-        .filter(|bytes| (1_024..=0x7fff_ffff).contains(bytes))
-        .map(|bytes| bytes as u32)
-        .ok_or_else(|| {
-            let problem = format!("{} is no size", shown(value));
-            (
-                problem,
-                "write 1KiB to 2047MiB, such as \"256KiB\", or the number of bytes".into(),
-            )
-        })
-}
-
-/// A duration above zero: a string with a unit.
-pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, Unfit> {
-    match parse_duration(value)? {
-        Duration::ZERO => Err((
-            "it must be more than 0".into(),
-            "write it like \"30s\"".into(),
-        )),
-        duration => Ok(duration),
-    }
-}
-
-/// A duration that may be zero.
-pub(super) fn duration_or_zero(value: &DeValue<'_>) -> Result<Duration, Unfit> {
-    parse_duration(value)
-}
-
-/// A duration, or "off" for none.
-pub(super) fn duration_or_off(value: &DeValue<'_>) -> Result<Option<Duration>, Unfit> {
-    match value.as_str() {
-        Some("off") => Ok(None),
-        _ => duration(value).map(Some),
-    }
-}
-
-fn parse_duration(value: &DeValue<'_>) -> Result<Duration, Unfit> {
-    const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-    const MOST: u64 = 366 * 24 * 3_600_000;
-    let remedy = "write a whole number with a unit (ms, s, m, h), such as \"30s\"";
-    let Some(text) = value.as_str() else {
-        let problem = format!("{} where a duration is wanted", kind(value));
-        return Err((problem, remedy.into()));
-    };
-    UNITS
-        .iter()
-        .find_map(|(unit, factor)| {
-            let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
-            number.checked_mul(*factor).filter(|&ms| ms <= MOST)
-        })
-        .map(Duration::from_millis)
-        .ok_or_else(|| (format!("{} is no duration", shown(value)), remedy.into()))
-}
-
-pub(super) fn ip(value: &DeValue<'_>) -> Result<IpAddr, Unfit> {
-    let text = text(value)?;
-    text.parse().map_err(|_| {
-        let remedy = "write an IP address such as \"0.0.0.0\", or \"::\" for both families";
-        (format!("\"{text}\" is no IP address"), remedy.into())
-    })
-}
-
-/// An address to listen on; "" is none.
-pub(super) fn listen(value: &DeValue<'_>) -> Result<Option<SocketAddr>, Unfit> {
-    let text = text(value)?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| {
-        let remedy = "write IP:PORT such as \"127.0.0.1:9644\", or \"\" to turn it off";
-        (
-            format!("\"{text}\" is no address to listen on"),
-            remedy.into(),
-        )
-    })
-}
-
-/// Name servers: IP or IP:PORT.
-pub(super) fn name_servers(value: &DeValue<'_>) -> Result<Vec<SocketAddr>, Unfit> {
-    let parse = |text: String| {
-        text.parse()
-            .or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53)))
-            .map_err(|_| {
-                let remedy = "write IP or IP:PORT, such as \"10.96.0.10:53\"";
-                (
-                    format!("\"{text}\" is no name server's address"),
-                    remedy.to_owned(),
-                )
-            })
-    };
-    texts(value)?.into_iter().map(parse).collect()
-}
-
-/// One of a few words.
-pub(super) fn choice<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, Unfit> {
-    let text = text(value)?;
-    let found = choices.iter().find(|(word, _)| *word == text);
-    found.map(|(_, choice)| *choice).ok_or_else(|| {
-        let words: Vec<String> = choices
-            .iter()
-            .map(|(word, _)| format!("\"{word}\""))
-            .collect();
-        let remedy = format!("write one of {}", words.join(", "));
-        (format!("\"{text}\" is not a choice here"), remedy)
-    })
-}
-
-fn shown(value: &DeValue<'_>) -> String {
-    match (value.as_str(), integer(value)) {
-        (Some(text), _) => format!("\"{text}\""),
-        (None, Some(number)) => number.to_string(),
-        (None, None) => kind(value).to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::reader::bare_or_quoted;
 use super::{Config, FetchEndpoints, LogFormat, LogLevel, UnknownApis, VirtualCluster};
 
 impl Config {
@@ -78,10 +79,7 @@ impl Config {
 }
 
 fn cluster(out: &mut String, cluster: &VirtualCluster) {
-    let name = match cluster.name.contains('.') {
-        true => format!("clusters.{}", quoted(&cluster.name)),
-        false => format!("clusters.{}", cluster.name),
-    };
+    let name = format!("clusters.{}", bare_or_quoted(&cluster.name));
     let bootstrap = cluster.ports.bootstrap();
     let servers = list(cluster.bootstrap_servers.iter().map(ToString::to_string));
     section(

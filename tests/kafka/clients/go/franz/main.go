@@ -1,0 +1,191 @@
+// The franz-go client of the tests; the README beside the clients describes what each of them does.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"portolan.test/clients/kit"
+)
+
+func main() {
+	task := kit.TaskFromEnv()
+	switch scenario := kit.Scenario(); scenario {
+	case "round-trip":
+		roundTrip(task)
+	case "traffic":
+		traffic(task)
+	default:
+		kit.Fail("no such scenario: %s", scenario)
+	}
+}
+
+func roundTrip(task kit.Task) {
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	client := connect(task)
+	admin := kadm.NewClient(client)
+	_, err := admin.CreateTopic(ctx, 3, 3, nil, task.Topic)
+	kit.Check("create the topic", err)
+
+	report := kit.RoundTrip{Created: true}
+	report.Produced = produce(ctx, client, task)
+	report.Consumed, report.Distinct = consume(ctx, task)
+	report.Brokers = brokers(ctx, admin, task)
+	_, err = admin.DeleteTopic(ctx, task.Topic)
+	kit.Check("delete the topic", err)
+	report.Deleted = true
+	client.Close()
+	kit.Report(report)
+}
+
+// The client is idempotent with acks=all by default.
+func connect(task kit.Task, more ...kgo.Opt) *kgo.Client {
+	options := append([]kgo.Opt{
+		kgo.SeedBrokers(task.Bootstrap...),
+		kgo.DefaultProduceTopic(task.Topic),
+		kgo.UnknownTopicRetries(-1),
+		kgo.MetadataMinAge(100 * time.Millisecond),
+	}, more...)
+	credentials := scram.Auth{User: task.User, Pass: task.Password}
+	switch task.Mechanism {
+	case "":
+	case "PLAIN":
+		options = append(options, kgo.SASL(plain.Auth{User: task.User, Pass: task.Password}.AsMechanism()))
+	case "SCRAM-SHA-256":
+		options = append(options, kgo.SASL(credentials.AsSha256Mechanism()))
+	case "SCRAM-SHA-512":
+		options = append(options, kgo.SASL(credentials.AsSha512Mechanism()))
+	default:
+		kit.Fail("no such mechanism: %s", task.Mechanism)
+	}
+	client, err := kgo.NewClient(options...)
+	kit.Check("make a client", err)
+	return client
+}
+
+func connectConsumer(task kit.Task) *kgo.Client {
+	return connect(task,
+		kgo.ConsumerGroup(task.Group),
+		kgo.ConsumeTopics(task.Topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchMaxWait(200*time.Millisecond),
+	)
+}
+
+func produce(ctx context.Context, client *kgo.Client, task kit.Task) int {
+	var mutex sync.Mutex
+	produced := 0
+	for number := range task.Records {
+		record := &kgo.Record{Key: fmt.Appendf(nil, "key-%d", number), Value: strconv.AppendInt(nil, int64(number), 10)}
+		client.Produce(ctx, record, func(_ *kgo.Record, err error) {
+			kit.Check("produce", err)
+			mutex.Lock()
+			produced++
+			mutex.Unlock()
+		})
+	}
+	kit.Check("flush", client.Flush(ctx))
+	mutex.Lock()
+	defer mutex.Unlock()
+	return produced
+}
+
+func consume(ctx context.Context, task kit.Task) (consumed, distinct int) {
+	consumer := connectConsumer(task)
+	defer consumer.Close()
+	seen := map[string]bool{}
+	for len(seen) < task.Records {
+		fetches := consumer.PollFetches(ctx)
+		kit.Check("consume", fetches.Err())
+		fetches.EachRecord(func(record *kgo.Record) {
+			consumed++
+			seen[string(record.Value)] = true
+		})
+	}
+	kit.Check("commit", consumer.CommitUncommittedOffsets(ctx))
+	return consumed, len(seen)
+}
+
+func brokers(ctx context.Context, admin *kadm.Client, task kit.Task) []string {
+	for {
+		metadata, err := admin.BrokerMetadata(ctx)
+		kit.Check("describe the cluster", err)
+		addresses := []string{}
+		for _, broker := range metadata.Brokers {
+			addresses = append(addresses, fmt.Sprintf("%s:%d", broker.Host, broker.Port))
+		}
+		if len(addresses) >= task.ExpectBrokers || ctx.Err() != nil {
+			return kit.Sorted(addresses)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func traffic(task kit.Task) {
+	ctx := context.Background()
+	producer := connect(task)
+	_, err := kadm.NewClient(producer).CreateTopic(ctx, 3, 3, nil, task.Topic)
+	if !errors.Is(err, kerr.TopicAlreadyExists) {
+		kit.Check("create the topic", err)
+	}
+	ledger := kit.NewLedger()
+	consumer := connectConsumer(task)
+	go receive(ctx, consumer, ledger)
+	go ledger.ReportProgress()
+
+	closed := kit.StdinClosed()
+	tick := time.NewTicker(10 * time.Millisecond)
+	for number, open := 0, true; open; {
+		for range 3 {
+			send(ctx, producer, ledger, number)
+			number++
+		}
+		select {
+		case <-closed:
+			open = false
+		case <-tick.C:
+		}
+	}
+	flushing, cancel := context.WithTimeout(ctx, kit.Patience)
+	defer cancel()
+	kit.Check("flush", producer.Flush(flushing))
+	ledger.WaitForAll()
+	kit.Report(ledger.Report())
+}
+
+func send(ctx context.Context, producer *kgo.Client, ledger *kit.Ledger, number int) {
+	record := &kgo.Record{Key: fmt.Appendf(nil, "key-%d", number), Value: strconv.AppendInt(nil, int64(number), 10)}
+	producer.Produce(ctx, record, func(_ *kgo.Record, err error) {
+		if err != nil {
+			ledger.Failed(number, err)
+		} else {
+			ledger.Acked(number)
+		}
+	})
+}
+
+func receive(ctx context.Context, consumer *kgo.Client, ledger *kit.Ledger) {
+	for {
+		fetches := consumer.PollFetches(ctx)
+		// The library goes on by itself after most of these, so they are worth a line, not an end.
+		fetches.EachError(func(topic string, partition int32, err error) {
+			kit.Note("fetch %s-%d: %v", topic, partition, err)
+		})
+		fetches.EachRecord(func(record *kgo.Record) {
+			number, err := strconv.Atoi(string(record.Value))
+			kit.Check("read a number", err)
+			ledger.Received(number, record.Partition, record.Offset)
+		})
+	}
+}

@@ -1,0 +1,82 @@
+"""The aiokafka client of the tests; the README beside the clients describes what each of them does."""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+
+import kit
+
+
+def round_trip():
+    asyncio.run(asyncio.wait_for(main(), kit.PATIENCE))
+
+
+async def main():
+    admin = AIOKafkaAdminClient(**connection())
+    await admin.start()
+    # The library leaves it to its user to look at the answer's error codes.
+    answer = await admin.create_topics([NewTopic(kit.TOPIC, num_partitions=3, replication_factor=3)])
+    check(error[1] for error in answer.topic_errors)
+    await produce()
+    consumed = await consume()
+    brokers = await describe(admin)
+    answer = await admin.delete_topics([kit.TOPIC])
+    check(error[1] for error in answer.topic_error_codes)
+    await admin.close()
+    kit.round_trip_report(consumed, brokers)
+
+
+def connection():
+    options = {"bootstrap_servers": kit.BOOTSTRAP}
+    if kit.MECHANISM:
+        options |= {
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": kit.MECHANISM,
+            "sasl_plain_username": kit.USERNAME,
+            "sasl_plain_password": kit.PASSWORD,
+        }
+    return options
+
+
+def check(codes):
+    for code in codes:
+        if code:
+            raise for_code(code)
+
+
+async def produce():
+    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **connection())
+    await producer.start()
+    acknowledgements = [
+        await producer.send(kit.TOPIC, key=kit.key(number), value=kit.value(number)) for number in range(kit.RECORDS)
+    ]
+    await asyncio.gather(*acknowledgements)
+    await producer.stop()
+
+
+async def consume():
+    consumer = AIOKafkaConsumer(kit.TOPIC, group_id=kit.GROUP, auto_offset_reset="earliest", **connection())
+    await consumer.start()
+    consumed = kit.Consumed()
+    while not consumed.complete():
+        batches = await consumer.getmany(timeout_ms=500)
+        for records in batches.values():
+            for record in records:
+                consumed.add(record.value)
+    await consumer.commit()
+    await consumer.stop()
+    return consumed
+
+
+async def describe(admin):
+    while True:
+        description = await admin.describe_cluster()
+        addresses = sorted(f"{broker['host']}:{broker['port']}" for broker in description["brokers"])
+        if len(addresses) >= kit.EXPECT_BROKERS:
+            return addresses
+        await asyncio.sleep(0.1)
+
+
+kit.run({"round-trip": round_trip})

@@ -21,7 +21,8 @@ async def main():
     check(error[1] for error in answer.topic_errors)
     await produce()
     consumed = await consume()
-    brokers = await describe(admin)
+    description = await admin.describe_cluster()
+    brokers = kit.check_brokers(f"{broker['host']}:{broker['port']}" for broker in description["brokers"])
     answer = await admin.delete_topics([kit.TOPIC])
     check(error[1] for error in answer.topic_error_codes)
     await admin.close()
@@ -64,19 +65,10 @@ async def consume():
         batches = await consumer.getmany(timeout_ms=500)
         for records in batches.values():
             for record in records:
-                consumed.add(record.value)
+                consumed.add(record.key, record.value)
     await consumer.commit()
     await consumer.stop()
     return consumed
-
-
-async def describe(admin):
-    while True:
-        description = await admin.describe_cluster()
-        addresses = sorted(f"{broker['host']}:{broker['port']}" for broker in description["brokers"])
-        if len(addresses) >= kit.EXPECT_BROKERS:
-            return addresses
-        await asyncio.sleep(0.1)
 
 
 kit.run({"round-trip": round_trip})

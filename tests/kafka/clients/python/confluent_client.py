@@ -13,20 +13,16 @@ from ledger import Ledger
 
 def round_trip():
     admin = AdminClient(connection())
-    create_topic(admin)
+    topic = NewTopic(kit.TOPIC, num_partitions=3, replication_factor=3)
+    admin.create_topics([topic])[kit.TOPIC].result(kit.PATIENCE)
     produce()
     consumed = consume()
-    brokers = kit.wait_for_brokers(lambda: describe(admin))
+    brokers = kit.check_brokers(describe(admin))
     admin.delete_topics([kit.TOPIC])[kit.TOPIC].result(kit.PATIENCE)
     kit.round_trip_report(consumed, brokers)
 
 
 def traffic():
-    try:
-        create_topic(AdminClient(connection()))
-    except KafkaException as error:
-        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise
     ledger = Ledger()
     closed = threading.Event()
     start(lambda: (sys.stdin.buffer.read(), closed.set()))
@@ -57,20 +53,14 @@ def connection():
     return options
 
 
-def create_topic(admin):
-    topic = NewTopic(kit.TOPIC, num_partitions=3, replication_factor=3)
-    admin.create_topics([topic])[kit.TOPIC].result(kit.PATIENCE)
-
-
 def make_producer():
-    return Producer(connection() | {"enable.idempotence": True, "acks": "all", "linger.ms": 5})
+    return Producer(connection() | {"enable.idempotence": True, "acks": "all"})
 
 
 def make_consumer():
     options = {
         "group.id": kit.GROUP,
         "auto.offset.reset": "earliest",
-        "fetch.wait.max.ms": 200,
         # A topic that was just created may not be known to every broker yet.
         "topic.metadata.refresh.interval.ms": 1000,
     }
@@ -100,7 +90,7 @@ def consume():
     while not consumed.complete():
         for message in consumer.consume(num_messages=500, timeout=0.5):
             if not message.error():
-                consumed.add(message.value())
+                consumed.add(message.key(), message.value())
             elif message.error().code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise KafkaException(message.error())
     consumer.commit(asynchronous=False)
@@ -124,7 +114,7 @@ def send(producer, ledger, number):
         else:
             ledger.ack(number)
 
-    producer.produce(kit.TOPIC, key=kit.key(number), value=kit.value(number), on_delivery=delivered)
+    producer.produce(kit.TOPIC, key=str(number), value=str(number), on_delivery=delivered)
 
 
 def receive(ledger):

@@ -11,7 +11,7 @@ def round_trip():
     admin.create_topics([NewTopic(kit.TOPIC, num_partitions=3, replication_factor=3)])
     produce()
     consumed = consume()
-    brokers = kit.wait_for_brokers(lambda: describe(admin))
+    brokers = kit.check_brokers(describe(admin))
     admin.delete_topics([kit.TOPIC])
     admin.close()
     kit.round_trip_report(consumed, brokers)
@@ -45,7 +45,7 @@ def consume():
     while not consumed.complete():
         for records in consumer.poll(timeout_ms=500).values():
             for record in records:
-                consumed.add(record.value)
+                consumed.add(record.key, record.value)
     consumer.commit()
     consumer.close()
     return consumed

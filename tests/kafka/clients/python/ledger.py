@@ -60,9 +60,9 @@ class Ledger:
                 {
                     "acked": len(self.acked),
                     "received": len(self.places),
-                    "missing": missing,
-                    "duplicates": sorted(duplicates),
-                    "failed": sorted(self.failed),
+                    "missing": missing[:20],
+                    "duplicates": sorted(duplicates)[:20],
+                    "failed": sorted(self.failed)[:20],
                     "redelivered": self.redelivered,
                 }
             )

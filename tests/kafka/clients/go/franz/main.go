@@ -3,14 +3,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
@@ -40,8 +38,11 @@ func roundTrip(task kit.Task) {
 
 	report := kit.RoundTrip{Created: true}
 	report.Produced = produce(ctx, client, task)
-	report.Consumed, report.Distinct = consume(ctx, task)
-	report.Brokers = brokers(ctx, admin, task)
+	consumed := consume(ctx, task)
+	report.Consumed, report.Distinct = consumed.Count, consumed.Distinct()
+	metadata, err := admin.BrokerMetadata(ctx)
+	kit.Check("describe the cluster", err)
+	report.Brokers = task.Brokers(addresses(metadata))
 	_, err = admin.DeleteTopic(ctx, task.Topic)
 	kit.Check("delete the topic", err)
 	report.Deleted = true
@@ -54,8 +55,8 @@ func connect(task kit.Task, more ...kgo.Opt) *kgo.Client {
 	options := append([]kgo.Opt{
 		kgo.SeedBrokers(task.Bootstrap...),
 		kgo.DefaultProduceTopic(task.Topic),
+		// A topic that was just created may not be known to every broker yet.
 		kgo.UnknownTopicRetries(-1),
-		kgo.MetadataMinAge(100 * time.Millisecond),
 	}, more...)
 	credentials := scram.Auth{User: task.User, Pass: task.Password}
 	switch task.Mechanism {
@@ -79,7 +80,6 @@ func connectConsumer(task kit.Task) *kgo.Client {
 		kgo.ConsumerGroup(task.Group),
 		kgo.ConsumeTopics(task.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchMaxWait(200*time.Millisecond),
 	)
 }
 
@@ -87,7 +87,7 @@ func produce(ctx context.Context, client *kgo.Client, task kit.Task) int {
 	var mutex sync.Mutex
 	produced := 0
 	for number := range task.Records {
-		record := &kgo.Record{Key: fmt.Appendf(nil, "key-%d", number), Value: strconv.AppendInt(nil, int64(number), 10)}
+		record := &kgo.Record{Key: []byte(kit.Key(number)), Value: []byte(kit.Value(number))}
 		client.Produce(ctx, record, func(_ *kgo.Record, err error) {
 			kit.Check("produce", err)
 			mutex.Lock()
@@ -101,44 +101,31 @@ func produce(ctx context.Context, client *kgo.Client, task kit.Task) int {
 	return produced
 }
 
-func consume(ctx context.Context, task kit.Task) (consumed, distinct int) {
+func consume(ctx context.Context, task kit.Task) (consumed kit.Consumed) {
 	consumer := connectConsumer(task)
 	defer consumer.Close()
-	seen := map[string]bool{}
-	for len(seen) < task.Records {
+	for consumed.Distinct() < task.Records {
 		fetches := consumer.PollFetches(ctx)
 		kit.Check("consume", fetches.Err())
 		fetches.EachRecord(func(record *kgo.Record) {
-			consumed++
-			seen[string(record.Value)] = true
+			consumed.Add(string(record.Key), string(record.Value))
 		})
 	}
 	kit.Check("commit", consumer.CommitUncommittedOffsets(ctx))
-	return consumed, len(seen)
+	return consumed
 }
 
-func brokers(ctx context.Context, admin *kadm.Client, task kit.Task) []string {
-	for {
-		metadata, err := admin.BrokerMetadata(ctx)
-		kit.Check("describe the cluster", err)
-		addresses := []string{}
-		for _, broker := range metadata.Brokers {
-			addresses = append(addresses, fmt.Sprintf("%s:%d", broker.Host, broker.Port))
-		}
-		if len(addresses) >= task.ExpectBrokers || ctx.Err() != nil {
-			return kit.Sorted(addresses)
-		}
-		time.Sleep(100 * time.Millisecond)
+func addresses(metadata kadm.Metadata) []string {
+	addresses := []string{}
+	for _, broker := range metadata.Brokers {
+		addresses = append(addresses, fmt.Sprintf("%s:%d", broker.Host, broker.Port))
 	}
+	return addresses
 }
 
 func traffic(task kit.Task) {
 	ctx := context.Background()
 	producer := connect(task)
-	_, err := kadm.NewClient(producer).CreateTopic(ctx, 3, 3, nil, task.Topic)
-	if !errors.Is(err, kerr.TopicAlreadyExists) {
-		kit.Check("create the topic", err)
-	}
 	ledger := kit.NewLedger()
 	consumer := connectConsumer(task)
 	go receive(ctx, consumer, ledger)
@@ -165,7 +152,8 @@ func traffic(task kit.Task) {
 }
 
 func send(ctx context.Context, producer *kgo.Client, ledger *kit.Ledger, number int) {
-	record := &kgo.Record{Key: fmt.Appendf(nil, "key-%d", number), Value: strconv.AppendInt(nil, int64(number), 10)}
+	text := []byte(strconv.Itoa(number))
+	record := &kgo.Record{Key: text, Value: text}
 	producer.Produce(ctx, record, func(_ *kgo.Record, err error) {
 		if err != nil {
 			ledger.Failed(number, err)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +24,7 @@ type Task struct {
 	Mechanism     string
 	User          string
 	Password      string
-	ExpectBrokers int
+	ExpectBrokers []string
 }
 
 // TaskFromEnv reads the task; a missing variable ends the program.
@@ -37,7 +37,7 @@ func TaskFromEnv() Task {
 		Mechanism:     os.Getenv("SASL_MECHANISM"),
 		User:          os.Getenv("SASL_USERNAME"),
 		Password:      os.Getenv("SASL_PASSWORD"),
-		ExpectBrokers: number("EXPECT_BROKERS", 3),
+		ExpectBrokers: addresses("EXPECT_BROKERS"),
 	}
 }
 
@@ -66,9 +66,37 @@ type RoundTrip struct {
 	Deleted  bool     `json:"deleted"`
 }
 
-// Sorted returns the addresses in order, so that a test can compare them.
-func Sorted(addresses []string) []string {
-	sort.Strings(addresses)
+// Key and Value are those of a round trip's record.
+func Key(number int) string   { return fmt.Sprintf("key-%d", number) }
+func Value(number int) string { return fmt.Sprintf("value-%d", number) }
+
+// Consumed counts what a round trip got back.
+type Consumed struct {
+	Count    int
+	distinct map[string]bool
+}
+
+// Add notes a record; one whose value belongs to another key ends the program.
+func (c *Consumed) Add(key, value string) {
+	if strings.Replace(key, "key", "value", 1) != value {
+		Fail("%s came with %s", key, value)
+	}
+	if c.distinct == nil {
+		c.distinct = map[string]bool{}
+	}
+	c.Count++
+	c.distinct[key] = true
+}
+
+// Distinct is how many different keys came.
+func (c *Consumed) Distinct() int { return len(c.distinct) }
+
+// Brokers returns the addresses in order; others than those expected end the program.
+func (t Task) Brokers(addresses []string) []string {
+	slices.Sort(addresses)
+	if t.ExpectBrokers != nil && !slices.Equal(addresses, t.ExpectBrokers) {
+		Fail("the brokers are %v instead of %v", addresses, t.ExpectBrokers)
+	}
 	return addresses
 }
 
@@ -101,6 +129,16 @@ func must(name string) string {
 		Fail("%s is not set", name)
 	}
 	return value
+}
+
+func addresses(name string) []string {
+	text := os.Getenv(name)
+	if text == "" {
+		return nil
+	}
+	addresses := strings.Split(text, ",")
+	slices.Sort(addresses)
+	return addresses
 }
 
 func number(name string, otherwise int) int {

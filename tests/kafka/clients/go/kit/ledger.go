@@ -1,7 +1,7 @@
 package kit
 
 import (
-	"sort"
+	"slices"
 	"sync"
 	"time"
 )
@@ -121,8 +121,11 @@ func (l *Ledger) Report() Traffic {
 	for _, reason := range l.failed {
 		report.Failed = append(report.Failed, reason)
 	}
-	sort.Ints(report.Duplicates)
-	sort.Strings(report.Failed)
+	slices.Sort(report.Duplicates)
+	slices.Sort(report.Failed)
+	report.Missing = first(report.Missing)
+	report.Duplicates = first(report.Duplicates)
+	report.Failed = first(report.Failed)
 	return report
 }
 
@@ -133,6 +136,8 @@ func (l *Ledger) missing() []int {
 			missing = append(missing, number)
 		}
 	}
-	sort.Ints(missing)
+	slices.Sort(missing)
 	return missing
 }
+
+func first[T any](all []T) []T { return all[:min(len(all), 20)] }

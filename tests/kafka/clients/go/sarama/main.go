@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -25,8 +24,11 @@ func main() {
 
 	report := kit.RoundTrip{Created: true}
 	report.Produced = produce(task, config)
-	report.Consumed, report.Distinct = consume(task, config)
-	report.Brokers = brokers(task, admin)
+	consumed := consume(task, config)
+	report.Consumed, report.Distinct = consumed.Count, consumed.Distinct()
+	brokers, _, err := admin.DescribeCluster()
+	kit.Check("describe the cluster", err)
+	report.Brokers = task.Brokers(addresses(brokers))
 	kit.Check("delete the topic", admin.DeleteTopic(task.Topic))
 	report.Deleted = true
 	kit.Check("close", admin.Close())
@@ -39,10 +41,9 @@ func configuration(task kit.Task) *sarama.Config {
 	config.Producer.Idempotent = true
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Return.Successes = true
-	config.Producer.Retry.Max = 20
+	config.Producer.Retry.Max = 20 // A topic that was just created may not have its leaders yet.
 	config.Net.MaxOpenRequests = 1 // What sarama demands of an idempotent producer.
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
-	config.Consumer.MaxWaitTime = 200 * time.Millisecond
 	if task.Mechanism == "" {
 		return config
 	}
@@ -62,8 +63,8 @@ func produce(task kit.Task, config *sarama.Config) int {
 	for number := range task.Records {
 		messages = append(messages, &sarama.ProducerMessage{
 			Topic: task.Topic,
-			Key:   sarama.StringEncoder("key-" + strconv.Itoa(number)),
-			Value: sarama.StringEncoder(strconv.Itoa(number)),
+			Key:   sarama.StringEncoder(kit.Key(number)),
+			Value: sarama.StringEncoder(kit.Value(number)),
 		})
 	}
 	// It returns without an error only if each of them was acknowledged.
@@ -72,7 +73,7 @@ func produce(task kit.Task, config *sarama.Config) int {
 	return len(messages)
 }
 
-func consume(task kit.Task, config *sarama.Config) (consumed, distinct int) {
+func consume(task kit.Task, config *sarama.Config) (consumed kit.Consumed) {
 	group, err := sarama.NewConsumerGroup(task.Bootstrap, task.Group, config)
 	kit.Check("make a consumer group", err)
 	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
@@ -86,12 +87,10 @@ func consume(task kit.Task, config *sarama.Config) (consumed, distinct int) {
 		}
 		ended <- err
 	}()
-	seen := map[string]bool{}
-	for len(seen) < task.Records {
+	for consumed.Distinct() < task.Records {
 		select {
 		case message := <-messages:
-			consumed++
-			seen[string(message.Value)] = true
+			consumed.Add(string(message.Key), string(message.Value))
 		case err := <-ended:
 			kit.Fail("the consumer group ended: %v", err)
 		}
@@ -99,7 +98,7 @@ func consume(task kit.Task, config *sarama.Config) (consumed, distinct int) {
 	cancel()
 	kit.Check("consume", <-ended)
 	kit.Check("leave the group", group.Close())
-	return consumed, len(seen)
+	return consumed
 }
 
 type handler struct {
@@ -120,17 +119,10 @@ func (h handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	return nil
 }
 
-func brokers(task kit.Task, admin sarama.ClusterAdmin) []string {
-	for {
-		found, _, err := admin.DescribeCluster()
-		kit.Check("describe the cluster", err)
-		addresses := []string{}
-		for _, broker := range found {
-			addresses = append(addresses, broker.Addr())
-		}
-		if len(addresses) >= task.ExpectBrokers {
-			return kit.Sorted(addresses)
-		}
-		time.Sleep(100 * time.Millisecond)
+func addresses(brokers []*sarama.Broker) []string {
+	addresses := []string{}
+	for _, broker := range brokers {
+		addresses = append(addresses, broker.Addr())
 	}
+	return addresses
 }

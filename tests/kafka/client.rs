@@ -1,0 +1,298 @@
+//! Client programs of any language, run by the protocol of clients/README.md.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::front::Front;
+use crate::toolchain;
+
+/// A client program: a name for messages, and how it is started.
+#[derive(Clone, Debug)]
+pub struct Program {
+    name: String,
+    command: Vec<String>,
+}
+
+/// How a client authenticates.
+#[derive(Clone, Copy, Debug)]
+pub struct Sasl {
+    /// `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`.
+    pub mechanism: &'static str,
+    /// The user.
+    pub username: &'static str,
+    /// Its password.
+    pub password: &'static str,
+}
+
+impl Program {
+    /// A program in any language; the scenario is appended to the command.
+    pub fn new(name: impl Into<String>, command: Vec<String>) -> Self {
+        Program {
+            name: name.into(),
+            command,
+        }
+    }
+
+    /// The Java program, with a version of the client.
+    pub fn java(version: &'static str) -> Self {
+        let class_path = toolchain::java_clients(version);
+        let command = [
+            "java",
+            "-Xmx256m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xshare:auto",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "-cp",
+            &class_path,
+            "Main",
+        ];
+        Program::new(
+            format!("Java {version}"),
+            command.iter().map(ToString::to_string).collect(),
+        )
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs a scenario to its end through a front and returns what it printed. `topic` also names the group.
+    pub fn run(&self, scenario: &str, front: &Front, topic: &str, sasl: Option<Sasl>) -> Value {
+        self.run_with(scenario, front, topic, sasl, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub fn run_with(
+        &self,
+        scenario: &str,
+        front: &Front,
+        topic: &str,
+        sasl: Option<Sasl>,
+        environment: &[(&str, &str)],
+    ) -> Value {
+        let _permit = Permit::take();
+        let mut command = self.command(scenario, front, topic, sasl);
+        command
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null());
+        let output = command.output().expect("timeout(1) runs");
+        let (text, words) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        let what = format!("{} {scenario}", self.name);
+        assert_ne!(
+            output.status.code(),
+            Some(124),
+            "{what} does not end:\n{text}{words}"
+        );
+        assert!(
+            output.status.success(),
+            "{what} ended with {}:\n{text}{words}",
+            output.status
+        );
+        let last = text.lines().last().unwrap_or_default();
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{what}: {error}:\n{text}{words}"))
+    }
+
+    /// Starts the scenario `traffic`.
+    pub fn start_traffic(&self, front: &Front, topic: &str, sasl: Option<Sasl>) -> Traffic {
+        let mut command = self.command("traffic", front, topic, sasl);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("timeout(1) runs");
+        let said = Arc::new(Said::default());
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut stderr = child.stderr.take().expect("stderr is piped");
+        let lines = said.clone();
+        let readers = [
+            std::thread::spawn({
+                let said = said.clone();
+                move || {
+                    let mut words = Vec::new();
+                    let _ = stderr.read_to_end(&mut words);
+                    said.change(|state| state.words = String::from_utf8_lossy(&words).into_owned());
+                }
+            }),
+            std::thread::spawn(move || read_lines(stdout, &lines)),
+        ];
+        Traffic {
+            name: self.name.clone(),
+            stdin: child.stdin.take(),
+            child,
+            said,
+            readers: Some(readers),
+        }
+    }
+
+    fn command(&self, scenario: &str, front: &Front, topic: &str, sasl: Option<Sasl>) -> Command {
+        // timeout(1) also ends a client whose test process was killed.
+        let mut command = Command::new("timeout");
+        command
+            .args(["-k", "5", LIMIT_SECONDS])
+            .args(&self.command)
+            .arg(scenario);
+        command
+            .env("BOOTSTRAP", front.bootstrap())
+            .env("EXPECT_BROKERS", front.brokers())
+            .env("TOPIC", topic)
+            .env("GROUP", format!("{topic}-group"));
+        if let Some(sasl) = sasl {
+            command
+                .env("SASL_MECHANISM", sasl.mechanism)
+                .env("SASL_USERNAME", sasl.username)
+                .env("SASL_PASSWORD", sasl.password);
+        }
+        command
+    }
+}
+
+/// How long a client program may run. Scenarios take seconds; traffic lasts as long as its disturbance.
+const LIMIT_SECONDS: &str = "240";
+
+/// A program that produces and consumes until it is told to stop. Dropping it ends it.
+pub struct Traffic {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    said: Arc<Said>,
+    readers: Option<[JoinHandle<()>; 2]>,
+}
+
+/// What a traffic program said so far.
+#[derive(Default)]
+struct Said {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    acked: u64,
+    received: u64,
+    result: Option<Value>,
+    ended: bool,
+    words: String,
+}
+
+impl Traffic {
+    /// The program's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many records were received, by the last line of progress.
+    pub fn received(&self) -> u64 {
+        self.said.get().received
+    }
+
+    /// Waits until so many records were acknowledged and received.
+    pub fn wait_for(&self, records: u64) {
+        let state = self
+            .said
+            .wait(|state| state.ended || (state.acked >= records && state.received >= records));
+        assert!(!state.ended, "{} ended early:\n{}", self.name, state.words);
+        assert!(
+            state.received >= records && state.acked >= records,
+            "{} stands still at {} acknowledged and {} received, {records} were waited for",
+            self.name,
+            state.acked,
+            state.received,
+        );
+    }
+
+    /// Tells it to stop and returns its result.
+    pub fn finish(mut self) -> Value {
+        drop(self.stdin.take());
+        self.said.wait(|state| state.ended);
+        for reader in self.readers.take().into_iter().flatten() {
+            if self.said.get().ended {
+                let _ = reader.join();
+            }
+        }
+        let state = self.said.get();
+        state
+            .result
+            .unwrap_or_else(|| panic!("{} gave no result:\n{}", self.name, state.words))
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        // timeout(1) hands the signal on.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+fn read_lines(stdout: ChildStdout, said: &Said) {
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        let Ok(value) = serde_json::from_str::<Value>(&line) else {
+            continue;
+        };
+        said.change(|state| match value.get("progress") {
+            Some(progress) => {
+                state.acked = progress["acked"].as_u64().unwrap_or_default();
+                state.received = progress["received"].as_u64().unwrap_or_default();
+            }
+            None => state.result = Some(value),
+        });
+    }
+    said.change(|state| state.ended = true);
+}
+
+impl Said {
+    fn get(&self) -> State {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    /// Waits for a condition for as long as a client may reasonably take to get over a lost broker and to drain.
+    fn wait(&self, condition: impl Fn(&State) -> bool) -> State {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited =
+            self.changed
+                .wait_timeout_while(state, 3 * crate::common::proxy::PATIENCE, |state| {
+                    !condition(state)
+                });
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+}
+
+/// The right to run a client program: few at a time, however many tests run.
+struct Permit;
+
+static PERMITS: (Mutex<u32>, Condvar) = (Mutex::new(2), Condvar::new());
+
+impl Permit {
+    fn take() -> Self {
+        let free = PERMITS.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = PERMITS.1.wait_while(free, |free| *free == 0);
+        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Permit
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        *PERMITS.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        PERMITS.1.notify_one();
+    }
+}

@@ -1,0 +1,378 @@
+//! A real KRaft cluster of three combined nodes, each with a loopback address of its own, as pods have.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
+use tempfile::TempDir;
+
+use crate::broker::Broker;
+use crate::common::proxy::wait_until;
+use crate::toolchain::{self, KAFKA_3, KAFKA_4};
+use crate::wire::Wire;
+
+/// The user of every SASL mechanism, and its password.
+pub const USER: (&str, &str) = ("alice", "alice-secret");
+
+/// After how long brokers want to hear credentials again on the listener [`Listener::Reauth`].
+pub const REAUTH_MS: u32 = 1500;
+
+/// The listeners that brokers advertise by names from inside the cluster. Each is a port that is the same on all nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// No SASL.
+    Plaintext,
+    /// PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER.
+    Sasl,
+    /// The same, and sessions end after [`REAUTH_MS`] unless clients authenticate again.
+    Reauth,
+}
+
+impl Listener {
+    fn port(self) -> u16 {
+        match self {
+            Listener::Plaintext => 9092,
+            Listener::Sasl => 9094,
+            Listener::Reauth => 9095,
+        }
+    }
+}
+
+/// The listener for what the tests themselves have to do: advertised by address, no SASL.
+const DIRECT_PORT: u16 = 9096;
+const CONTROLLER_PORT: u16 = 9093;
+
+/// A running cluster. Dropping it kills its brokers; they also die with the test process.
+pub struct Cluster {
+    version: &'static str,
+    ids: Vec<i32>,
+    network: Network,
+    jars: String,
+    /// Before the directory, so that they are dead when that is removed.
+    brokers: Mutex<BTreeMap<i32, Broker>>,
+    dir: TempDir,
+}
+
+/// The cluster of the newest version that all tests share which do not disturb it; nodes 0, 1, 2. `None`: tools are missing.
+pub fn newest() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    let start = || CLUSTER.get_or_init(|| Cluster::start(KAFKA_4, &[0, 1, 2]));
+    have_java().then(start)
+}
+
+/// The cluster of the version before, with sparse ids.
+pub fn previous() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    let start = || CLUSTER.get_or_init(|| Cluster::start(KAFKA_3, &[100, 200, 300]));
+    have_java().then(start)
+}
+
+/// A cluster of the newest version that the test may disturb. One at a time, since each takes a gigabyte of memory.
+pub fn own() -> Option<(Cluster, MutexGuard<'static, ()>)> {
+    static ONE: Mutex<()> = Mutex::new(());
+    have_java().then(|| {
+        let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        (Cluster::start(KAFKA_4, &[0, 1, 2]), guard)
+    })
+}
+
+fn have_java() -> bool {
+    toolchain::available(&["java", "javac", "mvn"])
+}
+
+impl Cluster {
+    /// Formats and starts the nodes and waits until they know each other.
+    pub fn start(version: &'static str, ids: &[i32]) -> Self {
+        let cluster = Cluster {
+            version,
+            ids: ids.to_vec(),
+            network: Network::take(),
+            dir: tempfile::Builder::new()
+                .prefix("portolan-kafka-")
+                .tempdir()
+                .expect("a temporary directory"),
+            jars: toolchain::jars(version),
+            brokers: Mutex::default(),
+        };
+        fs::write(cluster.hosts_file(), cluster.hosts()).expect("the directory is ours");
+        std::thread::scope(|scope| {
+            for &id in ids {
+                let cluster = &cluster;
+                scope.spawn(move || {
+                    cluster.format(id);
+                    cluster.start_node(id);
+                });
+            }
+        });
+        for &id in ids {
+            cluster.wait_for_node(id);
+        }
+        cluster
+    }
+
+    /// The brokers' version.
+    pub fn version(&self) -> &'static str {
+        self.version
+    }
+
+    /// The node ids.
+    pub fn ids(&self) -> &[i32] {
+        &self.ids
+    }
+
+    /// Maps the internal names to addresses: for the brokers themselves and for `dns.hosts_file` of the proxy.
+    pub fn hosts_file(&self) -> PathBuf {
+        self.dir.path().join("hosts")
+    }
+
+    /// What a node advertises on a listener: a name that only the hosts file knows.
+    pub fn internal(&self, id: i32, listener: Listener) -> String {
+        format!("{}:{}", internal_host(id), listener.port())
+    }
+
+    /// Where the tests themselves talk to a node.
+    pub fn direct(&self, id: i32) -> SocketAddr {
+        (self.address(id), DIRECT_PORT).into()
+    }
+
+    /// A connection to a node that is up.
+    pub fn wire(&self, id: i32) -> Wire {
+        Wire::connect(self.direct(id)).expect("the broker accepts")
+    }
+
+    /// Starts a node, which may have run before, and returns at once.
+    pub fn start_node(&self, id: i32) {
+        let command = self.java("kafka.Kafka", &[&self.properties_file(id)]);
+        self.brokers()
+            .insert(id, Broker::start(&command, &self.node_dir(id)));
+    }
+
+    /// Shuts a node down in order, which moves its leaderships away first.
+    pub fn stop_node(&self, id: i32) {
+        let broker = self.brokers().remove(&id);
+        broker.expect("the node runs").terminate();
+    }
+
+    /// Takes a node away with SIGKILL.
+    pub fn kill_node(&self, id: i32) {
+        let broker = self.brokers().remove(&id);
+        broker.expect("the node runs").kill();
+    }
+
+    /// Waits until this node serves and every node that runs is known to it.
+    pub fn wait_for_node(&self, id: i32) {
+        let running: Vec<i32> = self.brokers().keys().copied().collect();
+        let what = format!("node {id} of Kafka {} knows {running:?}", self.version);
+        let outcome = std::panic::catch_unwind(|| {
+            wait_until(&what, || {
+                let known = self.metadata(id).map(|metadata| metadata.brokers);
+                let known: Vec<i32> = known
+                    .into_iter()
+                    .flatten()
+                    .map(|broker| broker.node_id.0)
+                    .collect();
+                running.iter().all(|id| known.contains(id))
+            });
+        });
+        if let Err(panic) = outcome {
+            for (id, broker) in self.brokers().iter() {
+                eprintln!("--- node {id} ---\n{}", broker.log_tail());
+            }
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    /// What a node says about all topics; `None` while it does not answer.
+    pub fn metadata(&self, id: i32) -> Option<MetadataResponse> {
+        let request = MetadataRequest::default().with_topics(None);
+        Wire::connect(self.direct(id)).ok()?.ask(&request, 12).ok()
+    }
+
+    fn brokers(&self) -> MutexGuard<'_, BTreeMap<i32, Broker>> {
+        self.brokers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn address(&self, id: i32) -> Ipv4Addr {
+        let position = self.ids.iter().position(|known| *known == id);
+        self.network.host(position.expect("a node of this cluster"))
+    }
+
+    fn node_dir(&self, id: i32) -> PathBuf {
+        self.dir.path().join(id.to_string())
+    }
+
+    fn properties_file(&self, id: i32) -> String {
+        self.node_dir(id)
+            .join("server.properties")
+            .display()
+            .to_string()
+    }
+
+    fn hosts(&self) -> String {
+        let mut text = "127.0.0.1 localhost\n".to_owned();
+        for &id in &self.ids {
+            let _ = writeln!(text, "{} {}", self.address(id), internal_host(id));
+        }
+        text
+    }
+
+    fn format(&self, id: i32) {
+        fs::create_dir_all(self.node_dir(id)).expect("the directory is ours");
+        fs::write(self.properties_file(id), self.properties(id)).expect("the directory is ours");
+        let (user, password) = USER;
+        let scram = |bits| format!("SCRAM-SHA-{bits}=[name={user},password={password}]");
+        let arguments = [
+            "format",
+            "-t",
+            "MkU3OEVBNTcwNTJENDM2Qk",
+            "-c",
+            &self.properties_file(id),
+            "--add-scram",
+            &scram(256),
+            "--add-scram",
+            &scram(512),
+        ];
+        let command = self.java("kafka.tools.StorageTool", &arguments);
+        toolchain::run_tool(Command::new(&command[0]).args(&command[1..]));
+    }
+
+    fn java(&self, class: &str, arguments: &[&str]) -> Vec<String> {
+        let hosts = format!("-Djdk.net.hosts.file={}", self.hosts_file().display());
+        let options = [
+            // A JVM that lives for minutes on few cores is better off without the optimising compiler.
+            "java",
+            "-Xmx384m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xshare:auto",
+            &hosts,
+            "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+            "-cp",
+            &self.jars,
+            class,
+        ];
+        options
+            .iter()
+            .chain(arguments)
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    fn properties(&self, id: i32) -> String {
+        let address = self.address(id);
+        let voters = self
+            .ids
+            .iter()
+            .map(|&id| format!("{id}@{}:{CONTROLLER_PORT}", self.address(id)));
+        let voters: Vec<String> = voters.collect();
+        let mut text = format!(
+            "process.roles=broker,controller\nnode.id={id}\ncontroller.quorum.voters={}\n\
+             controller.listener.names=CONTROLLER\ninter.broker.listener.name=DIRECT\nbroker.rack=rack-{id}\nlog.dirs={}\n",
+            voters.join(","),
+            self.node_dir(id).join("data").display(),
+        );
+        let mut listeners =
+            format!("CONTROLLER://{address}:{CONTROLLER_PORT},DIRECT://{address}:{DIRECT_PORT}");
+        let mut advertised = format!("DIRECT://{address}:{DIRECT_PORT}");
+        let mut protocols = "CONTROLLER:PLAINTEXT,DIRECT:PLAINTEXT".to_owned();
+        for listener in [Listener::Plaintext, Listener::Sasl, Listener::Reauth] {
+            let (name, protocol) = match listener {
+                Listener::Plaintext => ("CLIENTS", "PLAINTEXT"),
+                Listener::Sasl => ("SASL", "SASL_PLAINTEXT"),
+                Listener::Reauth => ("REAUTH", "SASL_PLAINTEXT"),
+            };
+            let _ = write!(listeners, ",{name}://{address}:{}", listener.port());
+            let _ = write!(advertised, ",{name}://{}", self.internal(id, listener));
+            let _ = write!(protocols, ",{name}:{protocol}");
+            if protocol != "PLAINTEXT" {
+                text.push_str(&sasl(&name.to_lowercase()));
+            }
+        }
+        let _ = writeln!(
+            text,
+            "listener.name.reauth.connections.max.reauth.ms={REAUTH_MS}"
+        );
+        let _ = writeln!(
+            text,
+            "listeners={listeners}\nadvertised.listeners={advertised}"
+        );
+        let _ = writeln!(text, "listener.security.protocol.map={protocols}");
+        text.push_str(COMMON_PROPERTIES);
+        if self.version == KAFKA_4 {
+            text.push_str("share.coordinator.state.topic.replication.factor=3\nshare.coordinator.state.topic.min.isr=2\nshare.coordinator.state.topic.num.partitions=3\n");
+        }
+        text
+    }
+}
+
+/// What nodes have in common. Few partitions in the internal topics: creating fifty of each takes a while.
+const COMMON_PROPERTIES: &str = "\
+replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector
+offsets.topic.replication.factor=3
+offsets.topic.num.partitions=3
+transaction.state.log.replication.factor=3
+transaction.state.log.min.isr=2
+transaction.state.log.num.partitions=3
+default.replication.factor=3
+min.insync.replicas=2
+num.partitions=3
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+message.max.bytes=16777216
+replica.fetch.max.bytes=16777216
+";
+
+fn sasl(listener: &str) -> String {
+    let (user, password) = USER;
+    let module = "org.apache.kafka.common.security";
+    let prefix = format!("listener.name.{listener}");
+    format!(
+        "{prefix}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER\n\
+         {prefix}.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_{user}=\"{password}\";\n\
+         {prefix}.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;\n\
+         {prefix}.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;\n\
+         {prefix}.oauthbearer.sasl.jaas.config={module}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";\n"
+    )
+}
+
+fn internal_host(id: i32) -> String {
+    format!("kafka-{id}.kafka-headless.kafka.svc.cluster.local")
+}
+
+/// A network of loopback addresses, 127.a.b.0/24, that no other cluster on this machine uses as long as this exists.
+struct Network {
+    prefix: (u8, u8),
+    /// Two processes cannot have the same port: that is the lock, and it cannot be left behind.
+    _lock: TcpListener,
+}
+
+impl Network {
+    fn take() -> Self {
+        for _ in 0..1000 {
+            let random = RandomState::new().hash_one(0).to_be_bytes();
+            // 127.0 is where everybody else is.
+            let prefix = (random[0] | 1, random[1]);
+            if let Ok(lock) =
+                TcpListener::bind((Ipv4Addr::new(127, prefix.0, prefix.1, 254), CONTROLLER_PORT))
+            {
+                return Network {
+                    prefix,
+                    _lock: lock,
+                };
+            }
+        }
+        panic!("no free network of loopback addresses");
+    }
+
+    fn host(&self, n: usize) -> Ipv4Addr {
+        let last = u8::try_from(n + 1).expect("few nodes");
+        Ipv4Addr::new(127, self.prefix.0, self.prefix.1, last)
+    }
+}

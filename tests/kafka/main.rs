@@ -1,0 +1,19 @@
+//! Real Apache Kafka brokers and real clients, with the proxy between them.
+
+#![allow(
+    unreachable_pub,
+    reason = "a test binary exports nothing; `pub` marks what other modules use"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod broker;
+mod client;
+mod cluster;
+mod front;
+mod java;
+mod round_trip;
+mod tap;
+mod toolchain;
+mod wire;

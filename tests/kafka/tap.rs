@@ -1,0 +1,184 @@
+//! A relay between clients and the proxy that looks at every byte which clients receive.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// What no client may ever receive: parts of the names that brokers advertise inside the cluster.
+pub const INTERNAL: [&str; 2] = ["svc.cluster.local", "kafka-headless"];
+
+/// Listeners on ports of their own, which clients are told instead of the proxy's.
+pub struct Tap {
+    seen: Arc<Seen>,
+    ports: Vec<u16>,
+    closing: Arc<AtomicBool>,
+}
+
+/// What went by.
+#[derive(Default)]
+struct Seen {
+    to_clients: AtomicU64,
+    leaks: Mutex<Vec<String>>,
+}
+
+/// A port that listens but leads nowhere yet: its number must be known before the proxy is configured.
+pub struct Reserved(TcpListener);
+
+impl Reserved {
+    /// Takes a free port.
+    pub fn new() -> Self {
+        let any = (Ipv4Addr::LOCALHOST, 0);
+        Reserved(TcpListener::bind(any).expect("there are free ports"))
+    }
+
+    /// Its number.
+    pub fn port(&self) -> u16 {
+        self.0.local_addr().expect("it is bound").port()
+    }
+}
+
+impl Tap {
+    /// Relays each reserved port to its target, from now on.
+    pub fn start(relays: Vec<(Reserved, SocketAddr)>) -> Self {
+        let tap = Tap {
+            seen: Arc::default(),
+            ports: relays.iter().map(|(reserved, _)| reserved.port()).collect(),
+            closing: Arc::default(),
+        };
+        for (Reserved(listener), target) in relays {
+            let (seen, closing) = (tap.seen.clone(), tap.closing.clone());
+            thread::spawn(move || {
+                for client in listener.incoming().map_while(Result::ok) {
+                    if closing.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    // The proxy is gone: closing the client's connection is what a client would see then.
+                    if let Ok(proxy) = TcpStream::connect(target) {
+                        relay(client, proxy, port_of(&listener), &seen);
+                    }
+                }
+            });
+        }
+        tap
+    }
+
+    /// How many bytes clients received.
+    pub fn bytes_to_clients(&self) -> u64 {
+        self.seen.to_clients.load(Ordering::SeqCst)
+    }
+
+    /// Where internal names went by: the port and the bytes around.
+    pub fn leaks(&self) -> Vec<String> {
+        let leaks = self.seen.leaks.lock();
+        leaks.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::SeqCst);
+        for port in &self.ports {
+            // Wakes the thread that accepts, so that it sees the flag and lets the port go.
+            let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, *port));
+        }
+    }
+}
+
+fn port_of(listener: &TcpListener) -> u16 {
+    listener
+        .local_addr()
+        .map(|address| address.port())
+        .unwrap_or_default()
+}
+
+fn relay(client: TcpStream, proxy: TcpStream, port: u16, seen: &Arc<Seen>) {
+    let _ = client.set_nodelay(true);
+    let _ = proxy.set_nodelay(true);
+    let (Ok(client_read), Ok(proxy_read)) = (client.try_clone(), proxy.try_clone()) else {
+        return;
+    };
+    let seen = seen.clone();
+    thread::spawn(move || pump(client_read, proxy, |_| {}));
+    thread::spawn(move || {
+        let mut search = Search::default();
+        pump(proxy_read, client, |bytes| {
+            seen.to_clients
+                .fetch_add(bytes.len() as u64, Ordering::SeqCst);
+            for found in search.look(bytes) {
+                let mut leaks = seen.leaks.lock().unwrap_or_else(PoisonError::into_inner);
+                leaks.push(format!("port {port}: {found}"));
+            }
+        });
+    });
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut(&[u8])) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => {
+                let _ = to.shutdown(Shutdown::Write);
+                return;
+            }
+            Ok(n) => {
+                look(&buffer[..n]);
+                if to.write_all(&buffer[..n]).is_err() {
+                    let _ = from.shutdown(Shutdown::Both);
+                    return;
+                }
+            }
+            Err(_) => {
+                let _ = to.shutdown(Shutdown::Both);
+                return;
+            }
+        }
+    }
+}
+
+/// Looks for the internal names in a stream: keeps as much of its end as a name may begin in.
+#[derive(Default)]
+struct Search {
+    kept: Vec<u8>,
+}
+
+impl Search {
+    fn look(&mut self, bytes: &[u8]) -> Vec<String> {
+        let overlap = INTERNAL
+            .iter()
+            .map(|name| name.len() - 1)
+            .max()
+            .unwrap_or(0);
+        let old = self.kept.len();
+        self.kept.extend_from_slice(bytes);
+        let mut found = Vec::new();
+        for name in INTERNAL {
+            let windows = self.kept.windows(name.len()).enumerate();
+            // A name that ends in the part kept from the last time was found then.
+            let new =
+                windows.filter(|(at, window)| *window == name.as_bytes() && at + name.len() > old);
+            for (at, _) in new {
+                let around =
+                    &self.kept[at.saturating_sub(16)..self.kept.len().min(at + name.len() + 8)];
+                found.push(String::from_utf8_lossy(around).into_owned());
+            }
+        }
+        let keep = self.kept.len().saturating_sub(overlap);
+        self.kept.drain(..keep);
+        found
+    }
+}
+
+#[test]
+fn the_tap_finds_a_name_however_the_stream_is_cut() {
+    let stream = b"before kafka-1.kafka-headless.kafka.svc.cluster.local after";
+    for size in 1..=stream.len() {
+        let mut search = Search::default();
+        let found: Vec<String> = stream
+            .chunks(size)
+            .flat_map(|chunk| search.look(chunk))
+            .collect();
+        assert_eq!(found.len(), 2, "chunks of {size}: {found:?}");
+    }
+}

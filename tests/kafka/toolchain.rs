@@ -1,0 +1,178 @@
+//! What the tests need besides Rust, fetched and built once into a cache outside the tree: Kafka's jars and the Java client
+//! programs.
+
+use std::env;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use rustix::fs::{FlockOperation, flock};
+
+/// The broker version in which every feature is tested, and the client version of the same number.
+pub const KAFKA_4: &str = "4.3.1";
+/// The last line of brokers of the version before.
+pub const KAFKA_3: &str = "3.9.2";
+/// A client from before KIP-951, KIP-848 and tagged fields in many requests.
+pub const KAFKA_2: &str = "2.8.2";
+
+/// Whether all these tools are on the PATH. Where one is missing the test must return: it was said loudly that it is skipped, unless
+/// `PORTOLAN_REQUIRE_KAFKA=1`, in which case this panics.
+pub fn available(tools: &[&str]) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let missing: Vec<&str> = tools
+        .iter()
+        .copied()
+        .filter(|tool| !env::split_paths(&path).any(|dir| dir.join(tool).is_file()))
+        .collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let line = format!("SKIPPED: {test} needs {}\n", missing.join(" and "));
+    assert!(
+        env::var_os("PORTOLAN_REQUIRE_KAFKA").is_none_or(|value| value != "1"),
+        "{line}"
+    );
+    // Past the test harness, which shows what a test prints only if it fails.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    false
+}
+
+/// Where everything that is fetched or built stays from one run to the next.
+pub fn cache() -> PathBuf {
+    let dir = env::var_os("PORTOLAN_TEST_CACHE").map(PathBuf::from);
+    let dir =
+        dir.or_else(|| Some(PathBuf::from(env::var_os("XDG_CACHE_HOME")?).join("portolan-tests")));
+    let dir =
+        dir.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache/portolan-tests")));
+    let dir = dir.expect("PORTOLAN_TEST_CACHE, XDG_CACHE_HOME or HOME is set");
+    fs::create_dir_all(&dir).expect("the cache can be made");
+    dir
+}
+
+/// A directory of the cache, filled by `fill` if it is not there yet. It appears only when it is complete, and other test
+/// processes that want the same wait for it.
+pub fn cached(name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
+    let done = cache().join(name);
+    if done.is_dir() {
+        return done;
+    }
+    let parent = done.parent().expect("it lies in the cache");
+    fs::create_dir_all(parent).expect("the cache can be made");
+    let lock = File::create(done.with_extension("lock")).expect("the cache can be written");
+    flock(&lock, FlockOperation::LockExclusive).expect("the cache can be locked");
+    if !done.is_dir() {
+        let unfinished = tempfile::tempdir_in(parent).expect("the cache can be written");
+        fill(unfinished.path());
+        fs::rename(unfinished.keep(), &done).expect("a finished directory can be renamed");
+    }
+    done
+}
+
+/// Runs a command that fetches or builds something; its words are shown if it fails.
+pub fn run_tool(command: &mut Command) {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+}
+
+/// A name for what is made of these texts: another text, another name.
+pub fn fingerprint(texts: &[&str]) -> String {
+    let mut hasher = DefaultHasher::new();
+    texts.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// The class path of the brokers of a version, and of the Java client of that version.
+pub fn jars(version: &str) -> String {
+    let artifact = match version {
+        KAFKA_2 => "kafka-clients",
+        _ => "kafka_2.13",
+    };
+    let pom = format!(
+        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
+         <groupId>portolan</groupId><artifactId>tests</artifactId><version>1</version><dependencies>\
+         <dependency><groupId>org.apache.kafka</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>\
+         <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>\
+         </dependencies></project>"
+    );
+    let name = format!("kafka/{version}-{}", fingerprint(&[&pom]));
+    let dir = cached(&name, |dir| {
+        let file = tempfile::Builder::new()
+            .suffix(".xml")
+            .tempfile()
+            .expect("a temporary file");
+        fs::write(file.path(), &pom).expect("a temporary file can be written");
+        let mut maven = Command::new("timeout");
+        maven
+            .args(["900", "mvn", "-B", "-q", "-f"])
+            .arg(file.path());
+        maven.arg("dependency:copy-dependencies");
+        // The only binding of slf4j shall be slf4j-simple, which writes to stderr.
+        maven.arg("-DexcludeArtifactIds=slf4j-reload4j,log4j-slf4j-impl");
+        maven.arg(format!("-DoutputDirectory={}", dir.display()));
+        run_tool(&mut maven);
+    });
+    format!("{}/*", dir.display())
+}
+
+/// The class path of the Java client programs, compiled against a version of the client.
+pub fn java_clients(version: &'static str) -> String {
+    static BUILT: [OnceLock<String>; 3] = [const { OnceLock::new() }; 3];
+    let versions = [KAFKA_2, KAFKA_3, KAFKA_4];
+    let index = versions.iter().position(|known| *known == version);
+    BUILT[index.expect("a known version")]
+        .get_or_init(|| compile_java_clients(version))
+        .clone()
+}
+
+fn compile_java_clients(version: &str) -> String {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/clients/java");
+    let mut files = java_files(&source);
+    assert!(!files.is_empty(), "no Java sources in {}", source.display());
+    if version == KAFKA_4 {
+        let newest = java_files(&source.join("newest"));
+        assert!(!newest.is_empty(), "no Java sources for the newest client");
+        files.extend(newest);
+    }
+    let texts: Vec<String> = files
+        .iter()
+        .map(|file| fs::read_to_string(file).expect("a source can be read"))
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let jars = jars(version);
+    let name = format!("java-clients/{version}-{}", fingerprint(&texts));
+    let classes = cached(&name, |dir| {
+        let mut javac = Command::new("javac");
+        javac
+            .args(["-nowarn", "-proc:none", "-cp", &jars, "-d"])
+            .arg(dir)
+            .args(&files);
+        run_tool(&mut javac);
+    });
+    format!("{}:{jars}", classes.display())
+}
+
+fn java_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).expect("the sources are there");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a directory can be read").path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "java")
+        })
+        .collect();
+    files.sort();
+    files
+}

@@ -5,7 +5,6 @@
     unreachable_pub,
     reason = "each test binary uses another part of this module"
 )]
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -10,9 +10,15 @@
 mod acks;
 mod api_versions;
 mod apis;
+mod bootstrap;
+mod dns;
+mod endpoints;
 mod first_bytes;
 mod foreign;
+mod leaks;
+mod learned;
 mod order;
+mod sasl;
 mod setup;
 mod sizes;
 

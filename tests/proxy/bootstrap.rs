@@ -1,0 +1,117 @@
+//! The bootstrap port: each server is tried, healthy ones first.
+
+use crate::common::broker::Broker;
+use crate::common::client::Client;
+use crate::common::dns::Dns;
+use crate::common::proxy::Proxy;
+use crate::common::wire::End;
+use crate::setup::{Setup, answer_heartbeat, heartbeat, wait_for_ends};
+
+fn gone() -> std::net::SocketAddr {
+    let mut broker = Broker::start();
+    broker.stop();
+    broker.address()
+}
+
+fn ask(proxy: &Proxy) -> Client {
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.send(&heartbeat(1));
+    client
+}
+
+#[test]
+fn each_bootstrap_server_is_tried() {
+    let broker = Broker::start();
+    let proxy = Setup::bootstrap(gone())
+        .or(gone())
+        .or(broker.address())
+        .node(0, broker.address())
+        .start();
+    for _ in 0..4 {
+        answer_heartbeat(&mut ask(&proxy), &mut broker.accept(), 1);
+    }
+    proxy.assert_calm();
+}
+
+#[test]
+fn bootstrap_connections_are_spread_over_the_servers() {
+    let brokers = [Broker::start(), Broker::start()];
+    let proxy = Setup::bootstrap(brokers[0].address())
+        .or(brokers[1].address())
+        .node(0, brokers[0].address())
+        .start();
+    for n in 0..6 {
+        answer_heartbeat(&mut ask(&proxy), &mut brokers[n % 2].accept(), 1);
+    }
+}
+
+#[test]
+fn a_server_that_failed_stands_behind_the_healthy_ones() {
+    let dns = Dns::start();
+    let broker = Broker::start();
+    let port = broker.address().port();
+    dns.set("good.test", &["127.0.0.1"]);
+    dns.set("bad.test", &["127.0.0.9"]);
+    let proxy = Setup::bootstrap(format!("bad.test:{port}"))
+        .or(format!("good.test:{port}"))
+        .node(0, broker.address())
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .start();
+    for _ in 0..6 {
+        answer_heartbeat(&mut ask(&proxy), &mut broker.accept(), 1);
+    }
+    assert_eq!(dns.asked("good.test"), 6);
+    assert_eq!(dns.asked("bad.test"), 1);
+    proxy.assert_calm();
+}
+
+#[test]
+fn a_failed_server_is_still_tried_where_no_healthy_one_answers() {
+    let mut broker = Broker::start();
+    let address = broker.address();
+    let proxy = Setup::bootstrap(address)
+        .node(0, address)
+        .section("[timeouts]\nconnect = \"1s\"")
+        .start();
+    broker.stop();
+    ask(&proxy).end();
+    wait_for_ends(&proxy, "connect_failed", 1);
+    let broker = Broker::start_at(address);
+    answer_heartbeat(&mut ask(&proxy), &mut broker.accept(), 1);
+    proxy.wait_for_log("connected again");
+}
+
+// Trap 13
+#[test]
+fn a_client_whose_broker_cannot_be_reached_is_reset() {
+    let proxy = Setup::bootstrap(gone()).node(0, gone()).start();
+    for address in [proxy.bootstrap("main"), proxy.node("main", 0)] {
+        let mut client = Client::connect(address);
+        client.send(&heartbeat(1));
+        assert_eq!(client.end(), End::Reset);
+    }
+    wait_for_ends(&proxy, "connect_failed", 2);
+    let failures =
+        "portolan_upstream_connect_failures_total{cluster=\"main\",node=\"0\",reason=\"refused\"}";
+    assert_eq!(proxy.metric(failures), 1.0);
+}
+
+/// Bootstrap servers that are the proxy's own bootstrap port, through a name that only DNS knows.
+#[test]
+fn bootstrap_servers_that_lead_back_to_the_proxy_are_recognised() {
+    let dns = Dns::start();
+    dns.set("loop.test", &["127.0.0.1"]);
+    // A port that is free now; the proxy binds it a moment later.
+    let port = gone().port();
+    let toml = Setup::bootstrap(format!("loop.test:{port}"))
+        .nodes("0", Some("127.0.0.1:1"))
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .section("[limits]\nconnections = 50")
+        .toml();
+    let toml = toml.replace("bootstrap_port = 0", &format!("bootstrap_port = {port}"));
+    let proxy = Proxy::start(&toml);
+    let mut client = ask(&proxy);
+    client.end();
+    let opened = "portolan_connections_total{cluster=\"main\",route=\"bootstrap\"}";
+    assert!(proxy.metric(opened) < 10.0, "it went round and round");
+}

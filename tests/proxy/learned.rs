@@ -1,0 +1,209 @@
+//! Nodes without a configured address: where they are is learned from brokers' answers, or asked for.
+
+use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
+use kafka_protocol::messages::{
+    BrokerId, DescribeClusterRequest, DescribeClusterResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, MetadataRequest, MetadataResponse,
+};
+
+use crate::common::broker::{Broker, Received};
+use crate::common::client::Client;
+use crate::common::proxy::Proxy;
+use crate::setup::{Setup, answer_heartbeat, heartbeat, wait_for_ends};
+
+/// A Metadata answer that says where these nodes are.
+fn located(nodes: &[(i32, &Broker)]) -> MetadataResponse {
+    let brokers = nodes.iter().map(|(id, broker)| {
+        MetadataResponseBroker::default()
+            .with_node_id(BrokerId(*id))
+            .with_host(broker.address().ip().to_string().into())
+            .with_port(broker.address().port().into())
+    });
+    MetadataResponse::default().with_brokers(brokers.collect())
+}
+
+/// A bootstrap server that gives every request this answer.
+fn bootstrap(answer: MetadataResponse) -> Broker {
+    Broker::answering(move |request| Some(request.answer(&answer)))
+}
+
+/// A client comes to a node's port and to that broker.
+fn reach(proxy: &Proxy, id: i32, broker: &Broker) {
+    let mut client = Client::connect(proxy.node("main", id));
+    client.send(&heartbeat(1));
+    answer_heartbeat(&mut client, &mut broker.accept(), 1);
+}
+
+fn fail(proxy: &Proxy, id: i32) -> serde_json::Value {
+    let mut client = Client::connect(proxy.node("main", id));
+    client.send(&heartbeat(1));
+    client.end();
+    proxy.wait_for_log("cannot connect")
+}
+
+// Trap 12
+#[test]
+fn addresses_are_learned_from_metadata_that_passes() {
+    let nodes = [Broker::start(), Broker::start()];
+    let bootstrap = bootstrap(located(&[(0, &nodes[0]), (1, &nodes[1])]));
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0-1", None)
+        .start();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.ask(1, &MetadataRequest::default());
+    reach(&proxy, 0, &nodes[0]);
+    reach(&proxy, 1, &nodes[1]);
+    assert_eq!(bootstrap.connections(), 1, "nobody had to be asked");
+    proxy.assert_calm();
+}
+
+// Trap 12
+#[test]
+fn addresses_are_learned_from_find_coordinator_and_describe_cluster() {
+    let nodes = [Broker::start(), Broker::start()];
+    let ports = [0, 1].map(|n: usize| i32::from(nodes[n].address().port()));
+    let bootstrap = Broker::answering(move |request: &Received| {
+        Some(match request.api_key {
+            10 => request.answer(
+                &FindCoordinatorResponse::default()
+                    .with_node_id(BrokerId(0))
+                    .with_host("127.0.0.1".into())
+                    .with_port(ports[0]),
+            ),
+            _ => request.answer(&DescribeClusterResponse::default().with_brokers(vec![
+                DescribeClusterBroker::default()
+                    .with_broker_id(BrokerId(1))
+                    .with_host("127.0.0.1".into())
+                    .with_port(ports[1]),
+            ])),
+        })
+    });
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0-1", None)
+        .start();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.ask(2, &FindCoordinatorRequest::default());
+    client.ask(0, &DescribeClusterRequest::default());
+    reach(&proxy, 0, &nodes[0]);
+    reach(&proxy, 1, &nodes[1]);
+    assert_eq!(bootstrap.connections(), 1, "nobody had to be asked");
+}
+
+// Trap 12
+#[test]
+fn a_node_dialled_first_is_asked_for_at_the_bootstrap_servers() {
+    let node = Broker::start();
+    let bootstrap = bootstrap(located(&[(1001, &node)]));
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("1001", None)
+        .start();
+    reach(&proxy, 1001, &node);
+    reach(&proxy, 1001, &node);
+    assert_eq!(bootstrap.connections(), 1, "it is asked for once");
+    proxy.assert_calm();
+}
+
+// Trap 12
+#[test]
+fn a_rush_of_clients_asks_once() {
+    let node = Broker::answering(|request| Some(request.answer_bytes(b"alive")));
+    let bootstrap = bootstrap(located(&[(0, &node)]));
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0", None)
+        .start();
+    let mut clients: Vec<Client> = (0..50)
+        .map(|_| Client::connect(proxy.node("main", 0)))
+        .collect();
+    for client in &mut clients {
+        client.send(&heartbeat(1));
+    }
+    for client in &mut clients {
+        client.frame();
+    }
+    assert_eq!(bootstrap.connections(), 1);
+    assert_eq!(node.connections(), 50);
+}
+
+// Trap 12
+#[test]
+fn a_learned_address_that_went_stale_is_asked_for_again() {
+    let mut old = Broker::start();
+    let new = Broker::start();
+    let moved = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let bootstrap = Broker::answering({
+        let (before, after) = (located(&[(0, &old)]), located(&[(0, &new)]));
+        let moved = moved.clone();
+        move |request| {
+            let now = moved.load(std::sync::atomic::Ordering::SeqCst);
+            Some(request.answer(if now { &after } else { &before }))
+        }
+    });
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0", None)
+        .start();
+    reach(&proxy, 0, &old);
+    old.stop();
+    moved.store(true, std::sync::atomic::Ordering::SeqCst);
+    reach(&proxy, 0, &new);
+    assert_eq!(bootstrap.connections(), 2);
+    proxy.assert_calm();
+}
+
+// Trap 12
+#[test]
+fn brokers_that_want_sasl_cannot_be_asked_and_the_log_says_what_to_do() {
+    let bootstrap = Broker::serving(|mut link| {
+        link.try_request();
+    });
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0", None)
+        .start();
+    let line = fail(&proxy, 0);
+    assert_eq!(
+        line["message"],
+        format!(
+            "cannot connect: cannot learn the address of node 0: {} closed the connection instead of answering; \
+             if the brokers want SASL or TLS they cannot be asked: set `address` in the [[nodes]] entry",
+            bootstrap.address()
+        )
+    );
+    assert_eq!(line["reason"], "cannot_learn");
+    wait_for_ends(&proxy, "connect_failed", 1);
+}
+
+// Trap 12
+#[test]
+fn a_node_that_the_brokers_do_not_know_is_told_so() {
+    let node = Broker::start();
+    let bootstrap = bootstrap(located(&[(0, &node)]));
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0-1", None)
+        .start();
+    let line = fail(&proxy, 1);
+    assert_eq!(
+        line["message"],
+        "cannot connect: node 1 is in the port map, but the brokers know no node with that id"
+    );
+    assert_eq!(line["reason"], "unknown_node");
+    reach(&proxy, 0, &node);
+}
+
+// Trap 12
+#[test]
+fn a_hostile_answer_to_the_question_is_a_fault_and_not_a_crash() {
+    for body in [
+        &b"\x7f\xff\xff\xff"[..],
+        b"\xff\xff\xff\xfe",
+        b"\0\0\0\x01\0\0\0\0\x7f\xff",
+        b"",
+    ] {
+        let body = body.to_vec();
+        let bootstrap = Broker::answering(move |request| Some(request.answer_bytes(&body)));
+        let proxy = Setup::bootstrap(bootstrap.address())
+            .nodes("0", None)
+            .start();
+        let line = fail(&proxy, 0);
+        assert_eq!(line["reason"], "cannot_learn", "{line}");
+    }
+}

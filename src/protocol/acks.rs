@@ -1,7 +1,8 @@
 //! Whether a Produce request will be answered: with acks=0 it will not.
 
 use super::Malformed;
-use super::schema::{Feed, Walk, produce_acks};
+use super::schema::produce_acks;
+use super::walk::{Feed, Walk};
 
 /// Finds `acks` in a Produce request while the frame streams by, in any pieces.
 #[derive(Clone, Debug)]

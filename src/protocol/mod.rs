@@ -18,6 +18,7 @@ pub mod prefix;
 pub mod rewrite;
 pub mod sasl;
 mod schema;
+mod walk;
 pub mod walker;
 
 use std::fmt;

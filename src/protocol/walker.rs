@@ -7,7 +7,8 @@
 use super::Malformed;
 use super::api::WalkedResponse;
 use super::cursor::{parse_varint, put_varint};
-use super::schema::{self, PARTITION_LOOK, Stop, Walk};
+use super::schema::{self, PARTITION_LOOK};
+use super::walk::{Stop, Walk};
 use crate::port_map::{NodeId, PortMap};
 
 /// The number of contiguous bytes with which a walker always makes progress.

@@ -3,7 +3,8 @@
 
 use super::super::Malformed;
 use super::super::cursor::{Cursor, put_varint};
-use super::super::schema::{Field, Stop, Walk};
+use super::super::schema::Field;
+use super::super::walk::{Stop, Walk};
 use super::super::walker;
 use super::{Context, Elements, Findings};
 

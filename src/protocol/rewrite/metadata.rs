@@ -3,7 +3,8 @@
 use super::super::Malformed;
 use super::super::cursor::Cursor;
 use super::super::prefix::SIZE_BYTES;
-use super::super::schema::{self, Feed, Walk};
+use super::super::schema;
+use super::super::walk::{Feed, Walk};
 use super::super::walker::ResponseWalker;
 use super::{Context, Elements, Findings, SeenBroker};
 use crate::port_map::NodeId;

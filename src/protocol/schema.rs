@@ -1,7 +1,8 @@
 //! The shape of the messages that are walked, as tables.
 //!
-//! They follow Kafka's message schemas (`clients/src/main/resources/common/message/*.json`); tagged fields are not
-//! listed, for a reader must pass over unknown ones anyway (KIP-482).
+//! They follow Kafka's message schemas (`clients/src/main/resources/common/message/*.json`). Tagged fields are listed
+//! where clients know them: those read the content and ignore the size that is stated, so the two must agree, or they
+//! would take for fields what was walked as data. Unknown ones are passed over by their size by everybody (KIP-482).
 
 /// One field, or a run of fields, of a message.
 #[derive(Debug)]
@@ -20,8 +21,10 @@ pub(super) enum Field {
     FixedArray(u32),
     /// A varint count + 1 of elements of this many bytes.
     CompactFixedArray(u32),
-    /// A section of tagged fields.
+    /// A section of tagged fields of which clients know none.
     Tags,
+    /// A section of tagged fields of which clients know these.
+    KnownTags(&'static [(u32, &'static [Field])]),
     /// This many bytes in one piece, shown to the caller.
     Look(u32),
     /// The walk stops here for the caller.
@@ -29,8 +32,8 @@ pub(super) enum Field {
 }
 
 use Field::{
-    Array, Compact, CompactArray, CompactFixedArray, Fixed, FixedArray, Look, Mark, String as Str,
-    Tags,
+    Array, Compact, CompactArray, CompactFixedArray, Fixed, FixedArray, KnownTags, Look, Mark,
+    String as Str, Tags,
 };
 
 const CORRELATION_ID: Field = Fixed(4);
@@ -47,12 +50,19 @@ pub(super) static FETCH: &[Field] = &[
             CompactArray(&[Fixed(8 + 8), Tags]), // aborted transactions
             Fixed(4),                 // preferred read replica
             Compact,                  // records
-            Tags,
+            KnownTags(&[
+                (0, &[Fixed(4 + 8), Tags]), // diverging epoch
+                (1, CURRENT_LEADER),
+                (2, &[Fixed(8 + 4), Tags]), // snapshot id
+            ]),
         ]),
         Tags,
     ]),
     Mark,
 ];
+
+/// Id and epoch.
+const CURRENT_LEADER: &[Field] = &[Fixed(4 + 4), Tags];
 
 /// ShareFetch 1-2 up to `NodeEndpoints`, a plain array.
 pub(super) static SHARE_FETCH: &[Field] = &[
@@ -134,7 +144,7 @@ const PRODUCE_PARTITIONS: Field = CompactArray(&[
     Fixed(4 + 2 + 8 + 8 + 8), // index, error code, base offset, log append time, log start offset
     CompactArray(&[Fixed(4), Compact, Tags]), // record errors
     Compact,                  // error message
-    Tags,
+    KnownTags(&[(0, CURRENT_LEADER)]),
 ]);
 
 /// The head of a Metadata answer: everything up to and including the controller id.

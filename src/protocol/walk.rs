@@ -11,13 +11,11 @@ pub(super) struct Walk {
     depth: usize,
     /// Bytes of the current field that need not be looked at.
     skip: u32,
-    /// Tagged fields of the current section that are still to come.
-    tags: u32,
     /// Bytes of the frame that are still to come.
     left: u32,
 }
 
-/// Top level, topics, partitions, elements of a partition.
+/// Top level, topics, partitions, elements or a known tagged field of a partition.
 const DEPTH: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +23,10 @@ struct Level {
     fields: &'static [Field],
     at: usize,
     elements: u32,
+    /// Tagged fields of the section before `at` that are still to come.
+    tags: u32,
+    /// How many bytes of the frame must be left behind this level; `None` where nothing says so.
+    left_behind: Option<u32>,
 }
 
 /// Why a walk came back.
@@ -46,12 +48,13 @@ impl Walk {
             fields,
             at: 0,
             elements: 1,
+            tags: 0,
+            left_behind: None,
         };
         Walk {
             stack: [top; DEPTH],
             depth: 1,
             skip: 0,
-            tags: 0,
             left: frame_bytes,
         }
     }
@@ -113,23 +116,37 @@ impl Walk {
 
     /// One small item: a length, a count, a tag's header. What follows a length is left to `skip`.
     fn step(&mut self, rest: &[u8]) -> Result<Step, Malformed> {
-        if self.tags > 0 {
-            let Some((_, tag)) = parse_varint(rest, "tag")? else {
+        let Some(level) = self.stack[..self.depth].last_mut() else {
+            return Ok(Step::Stop(Stop::End, 0));
+        };
+        if level.tags > 0 {
+            let Some((number, tag)) = parse_varint(rest, "tag")? else {
                 return Ok(Step::MORE);
             };
             let Some((size, length)) = parse_varint(&rest[tag..], "tag size")? else {
                 return Ok(Step::MORE);
             };
-            self.tags -= 1;
-            return self.sized("tagged field", u64::from(size), tag + length);
+            level.tags -= 1;
+            let known = match level.fields[level.at - 1] {
+                Field::KnownTags(known) => known,
+                _ => &[],
+            };
+            let header = tag + length;
+            return match known.iter().find(|(known, _)| *known == number) {
+                Some((_, fields)) => self.push_tag(fields, size, header),
+                None => self.sized("tagged field", u64::from(size), header),
+            };
         }
-        let Some(level) = self.stack[..self.depth].last_mut() else {
-            return Ok(Step::Stop(Stop::End, 0));
-        };
         let Some(field) = level.fields.get(level.at) else {
             level.elements -= 1;
             level.at = 0;
             if level.elements == 0 {
+                if level.left_behind.is_some_and(|left| left != self.left) {
+                    return Err(Malformed {
+                        field: "tagged field",
+                        problem: "its size is not that of its content",
+                    });
+                }
                 self.depth -= 1;
             }
             return Ok(Step::Walked(0));
@@ -167,11 +184,11 @@ impl Walk {
                     self.sized("compact string or bytes", compact(length), n)
                 }
             },
-            Field::Tags => match parse_varint(rest, "tag count")? {
+            Field::Tags | Field::KnownTags(_) => match parse_varint(rest, "tag count")? {
                 None => Ok(Step::MORE),
                 Some((count, n)) => {
                     level.at += 1;
-                    self.tags = count;
+                    level.tags = count;
                     self.check("tag count", u64::from(count) * 2, n)
                 }
             },
@@ -221,9 +238,30 @@ impl Walk {
                 fields,
                 at: 0,
                 elements: elements as u32,
+                tags: 0,
+                left_behind: None,
             };
             self.depth += 1;
         }
+        Ok(step)
+    }
+
+    /// The content of a tagged field whose number and size are the `header` bytes just read.
+    fn push_tag(
+        &mut self,
+        fields: &'static [Field],
+        size: u32,
+        header: usize,
+    ) -> Result<Step, Malformed> {
+        let step = self.check("tagged field", u64::from(size), header)?;
+        self.stack[self.depth] = Level {
+            fields,
+            at: 0,
+            elements: 1,
+            tags: 0,
+            left_behind: Some(self.left - header as u32 - size),
+        };
+        self.depth += 1;
         Ok(step)
     }
 

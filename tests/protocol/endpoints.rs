@@ -163,7 +163,10 @@ fn produce() -> impl Strategy<Value = ProduceResponse> {
         vec(topic(), 0..4),
         any::<i32>(),
         vec(endpoint, 0..5),
-        tags(1),
+        tags(1).prop_map(|mut tags| {
+            tags.remove(&BLANKED);
+            tags
+        }),
     )
         .prop_map(|(topics, throttle, endpoints, tags)| {
             ProduceResponse::default()

@@ -18,6 +18,11 @@ pub const LOOKAHEAD: usize = 32;
 const UNUSED_TAG: u8 = 0x7f;
 const OTHER_UNUSED_TAG: u8 = 0x7e;
 
+const ENDS_HERE: Malformed = Malformed {
+    field: "frame",
+    problem: "it ends inside a field",
+};
+
 /// Kafka's error code for a partition without a leader that could be asked; clients retry.
 const LEADER_NOT_AVAILABLE: i16 = 5;
 
@@ -177,7 +182,21 @@ impl ResponseWalker {
             self.walk.pass(n as u32);
             at += n;
         }
-        Ok(at)
+        match self.walk.left() == 0 && !self.complete() {
+            true => Err(ENDS_HERE),
+            false => Ok(at),
+        }
+    }
+
+    /// Whether the frame may end where the walk stands.
+    fn complete(&self) -> bool {
+        match self.state {
+            State::TagHeader { left }
+            | State::TagData { bytes: 0, left }
+            | State::BlankTag { bytes: 0, left } => left == 0,
+            State::BlankRest | State::Pass => true,
+            _ => false,
+        }
     }
 
     /// How many of the next bytes need not be seen (record data, or all that follows the walk).
@@ -190,7 +209,8 @@ impl ResponseWalker {
         }
     }
 
-    /// `n` of the opaque bytes went by unseen.
+    /// `n` of the opaque bytes went by unseen. Where they were the last of the frame, a walk of no bytes says whether it
+    /// may end there.
     pub fn skip(&mut self, n: u32) {
         if let State::TagData { bytes, left } = self.state {
             let bytes = bytes.saturating_sub(n);
@@ -231,19 +251,9 @@ impl ResponseWalker {
 
     fn more(&self, rest: &[u8], at: usize) -> Result<usize, Malformed> {
         if rest.len() as u32 >= self.walk.left() {
-            return Err(Malformed {
-                field: "tagged fields",
-                problem: "the frame ends here",
-            });
+            return Err(ENDS_HERE);
         }
         Ok(at)
-    }
-}
-
-impl Default for ResponseWalker {
-    /// A walker of an empty frame.
-    fn default() -> Self {
-        Self::new(WalkedResponse::Fetch, 0, 0)
     }
 }
 

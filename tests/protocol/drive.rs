@@ -118,6 +118,9 @@ pub(crate) fn walk(
             walker.skip(passed.len() as u32);
             out.extend_from_slice(passed);
             rest = left;
+            if rest.is_empty() {
+                walker.walk(&mut [], ports)?;
+            }
             continue;
         }
         let (new, left) = rest.split_at(n);

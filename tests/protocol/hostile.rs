@@ -10,7 +10,7 @@ use crate::arbitrary::port_map;
 use crate::drive;
 use crate::lenient;
 use crate::mutations::{Random, at_offset};
-use crate::samples::{self, LEAK, Sample};
+use crate::samples::{self, LEAK, Sample, Treatment};
 
 const ADVERTISED: &str = "proxy.example";
 
@@ -58,6 +58,25 @@ fn no_random_mutation_leaks_an_address_or_allocates_by_a_length() {
     }
     assert!(passed > TRIED / 100, "{passed} of {TRIED}");
     assert_resident();
+}
+
+#[test]
+fn a_frame_that_ends_early_is_malformed_at_every_offset() {
+    let ports = ports();
+    for sample in samples::all() {
+        let needed = match (sample.treatment, sample.api_key) {
+            (_, 0 | 1) => sample.frame.len(),
+            // From the count of the endpoints on everything is covered by a tag of three bytes and more.
+            (Treatment::Walk(_), _) => leaks(&sample.frame).next().expect("an address") - 2,
+            // Behind the last address nothing is looked at any more.
+            _ => leaks(&sample.frame).last().expect("an address"),
+        };
+        // The correlation id is always there (`ResponsePrefix`).
+        for cut in 4..needed {
+            let treated = sample.treat(&sample.frame[..cut], &ports);
+            assert!(treated.is_err(), "cut at {cut}: {sample:?}");
+        }
+    }
 }
 
 #[test]

@@ -132,6 +132,12 @@ pub fn ceiling(policy: &Policy, api_key: i16) -> Option<i16> {
     }
 }
 
+/// The lowest version that may be offered; `None` where every one passes.
+pub fn floor(api_key: i16) -> Option<i16> {
+    let row = row(api_key)?;
+    matches!(row.rule, Rule::Addresses(_)).then_some(row.lowest)
+}
+
 /// Whether ApiVersions answers may name this key.
 pub fn visible(policy: &Policy, api_key: i16) -> bool {
     match row(api_key) {

@@ -1,6 +1,7 @@
 //! The protocol rooms (`protocol`, `port_map`) as a library: no sockets. kafka-protocol is the oracle for what it encoded
 //! itself; what a peer made up is read by `lenient`, which is bounded.
 
+mod api_versions;
 mod arbitrary;
 mod cluster;
 mod coordinator;

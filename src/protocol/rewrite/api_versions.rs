@@ -8,8 +8,8 @@ use super::super::prefix::SIZE_BYTES;
 /// Kafka's error code for an api version that is not known; the answer then has the layout of version 0 (KIP-511).
 const UNSUPPORTED_VERSION: i16 = 35;
 
-/// ApiVersions 0-4: the intersection of what the broker and what we know. The broker's minimum stays the broker's
-/// (librdkafka turns compression off where Produce's minimum is raised, KAFKA-18659).
+/// ApiVersions 0-4: the intersection of what the broker offers and what we let through. Where we know every version from 0
+/// on, the broker's minimum stays the broker's (librdkafka turns compression off where Produce's is raised, KAFKA-18659).
 pub(super) fn rewrite(
     version: i16,
     frame: &[u8],
@@ -26,7 +26,6 @@ pub(super) fn rewrite(
     let mut kept = Vec::new();
     let mut kept_count = 0;
     for _ in 0..count {
-        let begin = cursor.position();
         let key = cursor.i16("api key")?;
         let min = cursor.i16("min version")?;
         let max = cursor.i16("max version")?;
@@ -38,10 +37,12 @@ pub(super) fn rewrite(
             continue;
         }
         let ceiling = api::ceiling(policy, key).unwrap_or(i16::MAX);
-        if min > ceiling {
+        let floor = api::floor(key).unwrap_or(i16::MIN);
+        if min > ceiling || max < floor {
             continue;
         }
-        kept.extend_from_slice(&frame[begin..begin + 4]);
+        kept.extend_from_slice(&key.to_be_bytes());
+        kept.extend_from_slice(&min.max(floor).to_be_bytes());
         kept.extend_from_slice(&max.min(ceiling).to_be_bytes());
         kept.extend_from_slice(tags);
         kept_count += 1;

@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use fault::Faults;
+pub use fault::{Fault, Faults};
 pub use file::ParseOptions;
 
 use crate::port_map::{NodeId, PortMap};

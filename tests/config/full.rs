@@ -1,0 +1,171 @@
+//! `config/full.toml` has every key, each at its default.
+
+use std::collections::BTreeSet;
+
+use portolan::config::keys::{self, TABLES};
+use portolan::config::{Config, ParseOptions};
+use toml::{Table, Value};
+
+use crate::config;
+
+/// Keys without a default: what they stand for has to be said, or (an address) has no value when it is not given.
+const WITHOUT_DEFAULT: [&str; 5] = [
+    "clusters.main.bootstrap_servers",
+    "clusters.main.advertised_host",
+    "clusters.main.nodes.ids",
+    "clusters.main.nodes.port",
+    "clusters.main.nodes.address",
+];
+
+fn full() -> Table {
+    let text = std::fs::read_to_string("config/full.toml").expect("it is there");
+    text.parse().expect("it is TOML")
+}
+
+fn parse(table: &Table) -> Config {
+    config(&table.to_string())
+}
+
+/// The dotted paths of all keys that are no tables; of a list of tables, those of its first.
+fn leaves(table: &Table, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        let path = match prefix {
+            "" => key.clone(),
+            prefix => format!("{prefix}.{key}"),
+        };
+        match inner(value) {
+            Some(table) => found.extend(leaves(table, &path)),
+            None => found.push(path),
+        }
+    }
+    found
+}
+
+fn inner(value: &Value) -> Option<&Table> {
+    match value {
+        Value::Table(table) => Some(table),
+        Value::Array(list) => list.first()?.as_table(),
+        _ => None,
+    }
+}
+
+/// The table that a path's last key stands in, and that key.
+fn table_of<'t, 'p>(mut table: &'t mut Table, path: &'p str) -> (&'t mut Table, &'p str) {
+    let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
+    for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
+        table = match &mut table[parent] {
+            Value::Table(table) => table,
+            Value::Array(list) => list[0].as_table_mut().expect("a list of tables"),
+            other => panic!("{parent} is {other}"),
+        };
+    }
+    (table, key)
+}
+
+fn without(path: &str) -> Table {
+    let mut table = full();
+    let (parent, key) = table_of(&mut table, path);
+    assert!(parent.remove(key).is_some(), "{path}");
+    table
+}
+
+fn optional() -> Vec<String> {
+    let mut paths = leaves(&full(), "");
+    paths.retain(|path| !WITHOUT_DEFAULT.contains(&path.as_str()));
+    paths
+}
+
+#[test]
+fn it_is_accepted() {
+    let config = Config::from_file("config/full.toml".as_ref(), &ParseOptions::default());
+    assert_eq!(config.expect("it is accepted"), parse(&full()));
+}
+
+#[test]
+fn it_has_every_key_that_is_read_and_no_other() {
+    let full = full();
+    let cluster = full["clusters"]["main"].as_table().expect("a table");
+    let node = cluster["nodes"][0].as_table().expect("a table");
+    for table in TABLES {
+        let written = match table.header {
+            header if header == keys::ROOT.header => &full,
+            header if header == keys::CLUSTER.header => cluster,
+            header if header == keys::NODES.header => node,
+            header => full[header.trim_matches(['[', ']'])]
+                .as_table()
+                .expect("a table"),
+        };
+        let written: BTreeSet<&str> = written.keys().map(String::as_str).collect();
+        let known: BTreeSet<&str> = table.keys.iter().copied().collect();
+        assert_eq!(written, known, "{}", table.header);
+    }
+}
+
+#[test]
+fn each_key_that_is_left_out_has_the_value_that_it_says() {
+    let full = parse(&full());
+    let optional = optional();
+    assert_eq!(optional.len(), 23, "{optional:?}");
+    for path in optional {
+        assert_eq!(parse(&without(&path)), full, "{path} is not at its default");
+    }
+}
+
+#[test]
+fn all_keys_left_out_have_the_values_that_it_says() {
+    let mut least = full();
+    for path in optional() {
+        let (parent, key) = table_of(&mut least, &path);
+        parent.remove(key);
+    }
+    least.retain(|key, _| key == "clusters");
+    assert_eq!(leaves(&least, "").len(), WITHOUT_DEFAULT.len());
+    assert_eq!(parse(&least), parse(&full()));
+}
+
+#[test]
+fn each_key_with_another_value_makes_another_configuration() {
+    let default = parse(&full());
+    for (path, value) in [
+        ("clusters.main.bootstrap_servers", "[\"other:9092\"]"),
+        ("clusters.main.advertised_host", "\"other.example.com\""),
+        ("clusters.main.listen_address", "\"::\""),
+        ("clusters.main.bootstrap_port", "9000"),
+        ("clusters.main.bootstrap_advertised_port", "9000"),
+        ("clusters.main.unknown_apis", "\"forward\""),
+        ("clusters.main.fetch_endpoints", "\"cap\""),
+        ("clusters.main.nodes.ids", "\"1-10\""),
+        ("clusters.main.nodes.port", "9193"),
+        ("clusters.main.nodes.advertised_port", "9193"),
+        ("clusters.main.nodes.address", "\"b-{ordinal}:9092\""),
+        ("admin.listen", "\"\""),
+        ("dns.servers", "[\"10.96.0.10\"]"),
+        ("dns.hosts_file", "\"hosts\""),
+        ("limits.connections", "10"),
+        ("limits.in_flight", "10"),
+        ("limits.request_bytes", "\"1MiB\""),
+        ("limits.response_rewrite_bytes", "\"2MiB\""),
+        ("limits.sasl_bytes", "\"1MiB\""),
+        ("timeouts.connect", "\"1s\""),
+        ("timeouts.first_bytes", "\"1s\""),
+        ("timeouts.stalled_write", "\"1s\""),
+        ("timeouts.idle", "\"1s\""),
+        ("timeouts.keepalive", "\"off\""),
+        ("drain.grace", "\"1s\""),
+        ("runtime.threads", "1"),
+        ("log.level", "\"warn\""),
+        ("log.format", "\"json\""),
+    ] {
+        let value: Table = format!("v = {value}").parse().expect("it is TOML");
+        let mut table = full();
+        let (parent, key) = table_of(&mut table, path);
+        parent.insert(key.to_owned(), value["v"].clone());
+        assert_ne!(parse(&table), default, "{path} is not read");
+    }
+    assert_eq!(
+        leaves(&full(), "").len(),
+        26 + 2,
+        "a key is missing in this test"
+    );
+}

@@ -1,0 +1,160 @@
+//! Keys that are not known, not known here, not known yet, and tables that are none.
+
+use portolan::config::keys::{self, TABLES};
+
+use crate::{LEAST, least_with, refused};
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    for (line, nearest) in [
+        ("listen_adress = \"0.0.0.0\"", "listen_address"),
+        ("bootstrap-port = 9092", "bootstrap_port"),
+        ("unknown_api = \"hide\"", "unknown_apis"),
+        ("fetch_endpoint = \"cap\"", "fetch_endpoints"),
+    ] {
+        let words = refused(&least_with(line));
+        let key = line.split(' ').next().unwrap_or_default();
+        assert_eq!(
+            words,
+            format!("line 2: clusters.main.{key}: unknown key\n    did you mean `{nearest}`?")
+        );
+    }
+}
+
+#[test]
+fn an_unknown_key_that_resembles_nothing_is_told_what_there_is() {
+    assert_eq!(
+        refused(&format!("{LEAST}[drain]\nqqq = 1\n")),
+        "line 8: drain.qqq: unknown key\n    take it out; the keys here are grace"
+    );
+}
+
+#[test]
+fn an_unknown_table_is_refused() {
+    assert_eq!(
+        refused(&format!("{LEAST}[timeout]\nidle = \"1s\"\n")),
+        "line 7: timeout: unknown key\n    did you mean `timeouts`?"
+    );
+}
+
+#[test]
+fn a_known_key_in_the_wrong_table_is_sent_to_the_right_one() {
+    assert_eq!(
+        refused(&format!("{LEAST}[admin]\nlevel = \"info\"\n")),
+        "line 8: admin.level: unknown key here\n    it belongs below [log]"
+    );
+    assert_eq!(
+        refused(&least_with("address = \"kafka:9092\"")),
+        "line 2: clusters.main.address: unknown key here\n    \
+         it belongs below [[clusters.<name>.nodes]]"
+    );
+    assert_eq!(
+        refused(&least_with("timeouts = {}")),
+        "line 2: clusters.main.timeouts: unknown key here\n    \
+         [timeouts] is a table of its own: take it out of this one"
+    );
+}
+
+#[test]
+fn a_key_of_a_later_version_is_refused_as_such_and_not_as_a_typing_error() {
+    let mut found = 0;
+    for table in TABLES {
+        for (key, until_then) in table.later {
+            found += 1;
+            let (text, path) = match table.header {
+                "[clusters.<name>]" => (
+                    least_with(&format!("{key} = \"x\"")),
+                    format!("line 2: clusters.main.{key}"),
+                ),
+                header => (
+                    format!("{LEAST}{header}\n{key} = \"x\"\n"),
+                    format!("line 8: {}.{key}", header.trim_matches(['[', ']'])),
+                ),
+            };
+            assert_eq!(
+                refused(&text),
+                format!(
+                    "{path}: this version does not support it yet\n    take it out: {until_then}"
+                )
+            );
+        }
+    }
+    assert_eq!(found, 14);
+}
+
+#[test]
+fn a_misspelt_key_of_a_later_version_is_told_both() {
+    assert_eq!(
+        refused(&least_with("proxy_protocl = \"off\"")),
+        "line 2: clusters.main.proxy_protocl: unknown key\n    \
+         take it out; did you mean `proxy_protocol`? This version does not support that yet"
+    );
+}
+
+#[test]
+fn no_key_is_both_read_and_kept_for_later() {
+    for table in TABLES {
+        for (later, _) in table.later {
+            assert!(!table.keys.contains(later), "{later} in {}", table.header);
+        }
+    }
+}
+
+#[test]
+fn something_else_where_a_table_belongs_is_one_fault() {
+    assert_eq!(
+        refused(&format!("log = \"info\"\n{LEAST}")),
+        "line 1: log: a string where a table is wanted\n    write [log] and its keys below it"
+    );
+    assert_eq!(
+        refused("clusters = 1\n"),
+        "line 1: clusters: a number where a table is wanted\n    \
+         write [clusters] and its keys below it"
+    );
+    assert_eq!(
+        refused("[clusters]\nmain = true\n"),
+        "line 2: clusters.main: a boolean where a table is wanted\n    \
+         write [clusters.main] and its keys below it"
+    );
+}
+
+#[test]
+fn a_cluster_name_may_have_letters_digits_hyphens_underscores_and_dots() {
+    let named = |name: &str| LEAST.replace("clusters.main", &format!("clusters.{name}"));
+    for name in ["a", "Orders-2_eu", "\"eu.orders\"", &"x".repeat(63)] {
+        crate::config(&named(name));
+    }
+    for name in ["\"a b\"", "\"\"", "\"caf\u{e9}\"", "\"a\\nb\"", "'{\"}'"] {
+        let words = refused(&named(name));
+        assert!(
+            words.contains(
+                ": the name does not do for logs and metrics\n    \
+                 use letters, digits, '-', '_' and '.', at most 63 of them"
+            ),
+            "{words}"
+        );
+    }
+    refused(&named(&"x".repeat(64)));
+}
+
+#[test]
+fn the_path_of_a_key_is_quoted_where_toml_wants_it() {
+    let text = LEAST
+        .replace("clusters.main", "clusters.\"eu.orders\"")
+        .replace("ids", "idz");
+    assert!(
+        refused(&text).contains("clusters.\"eu.orders\".nodes[0].idz: unknown key"),
+        "{}",
+        refused(&text)
+    );
+}
+
+#[test]
+fn the_tables_of_the_root_are_described() {
+    for name in keys::ROOT.keys {
+        let found = TABLES
+            .iter()
+            .any(|table| table.header.trim_start_matches('[').starts_with(name));
+        assert!(found, "{name}");
+    }
+}

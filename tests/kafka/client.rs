@@ -78,11 +78,23 @@ impl Program {
         environment: &[(&str, &str)],
     ) -> Value {
         let _permit = Permit::take();
-        let mut command = self.command(scenario, front, topic, sasl);
+        let mut command = self.command(
+            &["sh", "-c", ON_A_LEASH, "sh"],
+            scenario,
+            front,
+            topic,
+            sasl,
+        );
         command
             .envs(environment.iter().copied())
-            .stdin(Stdio::null());
-        let output = command.output().expect("timeout(1) runs");
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("a shell runs");
+        // The end of this pipe ends the client: it stays open until the client is done, or this process is.
+        let leash = child.stdin.take();
+        let output = child.wait_with_output().expect("a child can be waited for");
+        drop(leash);
         let (text, words) = (
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
@@ -104,12 +116,12 @@ impl Program {
 
     /// Starts the scenario `traffic`.
     pub fn start_traffic(&self, front: &Front, topic: &str, sasl: Option<Sasl>) -> Traffic {
-        let mut command = self.command("traffic", front, topic, sasl);
+        let mut command = self.command(&[], "traffic", front, topic, sasl);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("timeout(1) runs");
+        let mut child = command.spawn().expect("a program runs");
         let said = Arc::new(Said::default());
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut stderr = child.stderr.take().expect("stderr is piped");
@@ -134,13 +146,20 @@ impl Program {
         }
     }
 
-    fn command(&self, scenario: &str, front: &Front, topic: &str, sasl: Option<Sasl>) -> Command {
-        // timeout(1) also ends a client whose test process was killed.
-        let mut command = Command::new("timeout");
-        command
-            .args(["-k", "5", LIMIT_SECONDS])
-            .args(&self.command)
-            .arg(scenario);
+    fn command(
+        &self,
+        wrapper: &[&str],
+        scenario: &str,
+        front: &Front,
+        topic: &str,
+        sasl: Option<Sasl>,
+    ) -> Command {
+        let limit = ["timeout", "-k", "5", LIMIT_SECONDS];
+        let words = wrapper.iter().copied().chain(limit);
+        let words = words.chain(self.command.iter().map(String::as_str));
+        let words: Vec<&str> = words.chain([scenario]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         command
             .env("BOOTSTRAP", front.bootstrap())
             .env("EXPECT_BROKERS", front.brokers())
@@ -158,6 +177,15 @@ impl Program {
 
 /// How long a client program may run. Scenarios take seconds; traffic lasts as long as its disturbance.
 const LIMIT_SECONDS: &str = "240";
+
+/// Runs a command, and ends it early if stdin ends, which is when the test process was killed.
+const ON_A_LEASH: &str = r#"
+exec 3<&0
+"$@" </dev/null & pid=$!
+{ read end; kill -TERM $pid; } <&3 >/dev/null 2>&1 & watch=$!
+wait $pid; status=$?
+kill $watch
+exit $status"#;
 
 /// A program that produces and consumes until it is told to stop. Dropping it ends it.
 pub struct Traffic {

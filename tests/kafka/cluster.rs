@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
 use tempfile::TempDir;
 
+use crate::admin::patiently;
 use crate::broker::Broker;
-use crate::common::proxy::wait_until;
 use crate::toolchain::{self, KAFKA_3, KAFKA_4};
 use crate::wire::Wire;
 
@@ -170,7 +170,7 @@ impl Cluster {
         let running: Vec<i32> = self.brokers().keys().copied().collect();
         let what = format!("node {id} of Kafka {} knows {running:?}", self.version);
         let outcome = std::panic::catch_unwind(|| {
-            wait_until(&what, || {
+            patiently(&what, || {
                 let known = self.metadata(id).map(|metadata| metadata.brokers);
                 let known: Vec<i32> = known
                     .into_iter()

@@ -8,12 +8,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod admin;
 mod broker;
 mod client;
 mod cluster;
+mod disturbed;
 mod front;
 mod java;
 mod round_trip;
 mod tap;
 mod toolchain;
+mod traffic;
 mod wire;

@@ -1,0 +1,124 @@
+//! What tests change in a cluster behind the proxy's back, over the brokers' direct listener.
+
+use std::time::{Duration, Instant};
+
+use kafka_protocol::messages::alter_partition_reassignments_request::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
+use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
+use kafka_protocol::messages::{BrokerId, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::cluster::Cluster;
+use crate::common::proxy::PATIENCE;
+
+/// No error, as brokers write it.
+const NONE: i16 = 0;
+/// The partition has the leader already.
+const ELECTION_NOT_NEEDED: i16 = 84;
+
+impl Cluster {
+    /// Creates a topic with three replicas of each partition and waits until all of them are in sync.
+    pub fn create_topic(&self, name: &str, partitions: i32) {
+        let topic = CreatableTopic::default()
+            .with_name(topic_name(name))
+            .with_num_partitions(partitions)
+            .with_replication_factor(3);
+        let request = CreateTopicsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(30_000);
+        let answer = self.wire(self.ids()[0]).ask(&request, 7);
+        let answer = answer.expect("the broker answers");
+        assert_eq!(answer.topics[0].error_code, NONE, "{answer:?}");
+        self.wait_for_replicas();
+    }
+
+    /// Makes another replica the leader of every partition of a topic.
+    pub fn move_leaders(&self, topic: &str) {
+        let node = self.ids()[0];
+        let before = self.partitions(topic);
+        let moved = before.iter().map(|partition| {
+            let mut replicas = partition.replica_nodes.clone();
+            let leader = replicas.iter().position(|id| *id == partition.leader_id);
+            replicas.rotate_left(leader.map_or(0, |leader| leader + 1));
+            ReassignablePartition::default()
+                .with_partition_index(partition.partition_index)
+                .with_replicas(Some(replicas))
+        });
+        let moved: Vec<ReassignablePartition> = moved.collect();
+        let topics = ReassignableTopic::default()
+            .with_name(topic_name(topic))
+            .with_partitions(moved);
+        let request = AlterPartitionReassignmentsRequest::default().with_topics(vec![topics]);
+        let answer = self.wire(node).ask(&request, 0).expect("an answer");
+        assert_eq!(answer.error_code, NONE, "{answer:?}");
+        let partitions = before.iter().map(|partition| partition.partition_index);
+        let request = ElectLeadersRequest::default()
+            .with_timeout_ms(30_000)
+            .with_topic_partitions(Some(vec![
+                TopicPartitions::default()
+                    .with_topic(topic_name(topic))
+                    .with_partitions(partitions.collect()),
+            ]));
+        patiently(&format!("the leaders of {topic} move"), || {
+            let answer = self.wire(node).ask(&request, 2).expect("an answer");
+            let results = answer.replica_election_results.iter();
+            let mut results = results.flat_map(|result| &result.partition_result);
+            answer.error_code == NONE
+                && results.all(|result| [NONE, ELECTION_NOT_NEEDED].contains(&result.error_code))
+        });
+        patiently(&format!("the leaders of {topic} are known"), || {
+            let after = self.partitions(topic);
+            let pairs = before.iter().zip(&after);
+            pairs.clone().count() == before.len()
+                && pairs
+                    .into_iter()
+                    .all(|(old, new)| old.leader_id != new.leader_id)
+        });
+    }
+
+    /// Waits until every replica of every partition is in sync.
+    pub fn wait_for_replicas(&self) {
+        patiently("all replicas are in sync", || {
+            self.ids().iter().all(|&id| {
+                let metadata = self.metadata(id);
+                metadata.is_some_and(|metadata| {
+                    let mut partitions = metadata.topics.iter().flat_map(|topic| &topic.partitions);
+                    !metadata.topics.is_empty()
+                        && partitions.all(|partition| {
+                            partition.isr_nodes.len() == partition.replica_nodes.len()
+                        })
+                })
+            })
+        });
+    }
+
+    fn partitions(&self, topic: &str) -> Vec<MetadataResponsePartition> {
+        let metadata = self.metadata(self.ids()[0]).expect("the broker answers");
+        let mut topics = metadata.topics.into_iter();
+        let found = topics.find(|found| found.name == Some(topic_name(topic)));
+        let mut partitions = found.expect("the topic exists").partitions;
+        partitions.sort_by_key(|partition| partition.partition_index);
+        assert!(
+            partitions
+                .iter()
+                .all(|partition| partition.leader_id != BrokerId(-1))
+        );
+        partitions
+    }
+}
+
+/// Waits for what may take real brokers a while: starting, noticing a lost node, catching up.
+pub fn patiently(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < 3 * PATIENCE, "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
+}

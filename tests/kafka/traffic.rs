@@ -1,0 +1,71 @@
+//! Clients that produce and consume without a pause while something is done to their cluster: nothing may be lost, nothing may
+//! come twice, and no client may be told an internal name.
+
+use serde_json::json;
+
+use crate::client::{Program, Traffic};
+use crate::cluster::{self, Cluster, Listener};
+use crate::front::Front;
+
+/// The traffic of all programs.
+pub struct Load {
+    running: Vec<(String, Traffic)>,
+}
+
+/// What a disturbance did: by then all clients have stopped and everything about their records was checked.
+pub struct Aftermath {
+    /// The front that all clients used, for its counters.
+    pub front: Front,
+}
+
+/// Lets all programs produce and consume through one proxy, each in its topic, while `disturb` disturbs a cluster that is
+/// used for nothing else. `None`: tools are missing.
+pub fn under_traffic(
+    programs: &[Program],
+    disturb: impl FnOnce(&Cluster, &Load),
+) -> Option<Aftermath> {
+    let (cluster, _one_at_a_time) = cluster::own()?;
+    let front = Front::start(&cluster, Listener::Plaintext);
+    let start = |(n, program): (usize, &Program)| {
+        let topic = format!("traffic-{n}");
+        cluster.create_topic(&topic, 6);
+        let traffic = program.start_traffic(&front, &topic, None);
+        (topic, traffic)
+    };
+    let load = Load {
+        running: programs.iter().enumerate().map(start).collect(),
+    };
+    load.goes_on();
+    disturb(&cluster, &load);
+    load.goes_on();
+    for (_, traffic) in load.running {
+        let name = traffic.name().to_owned();
+        let result = traffic.finish();
+        eprintln!("{name}: {result}");
+        for wrong in ["missing", "duplicates", "failed"] {
+            assert_eq!(result[wrong], json!([]), "{name}: {wrong} in {result}");
+        }
+        assert_eq!(result["acked"], result["received"], "{name}: {result}");
+    }
+    front.assert_no_leak();
+    Some(Aftermath { front })
+}
+
+impl Load {
+    /// The topics that are written and read.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.running.iter().map(|(topic, _)| topic.as_str())
+    }
+
+    /// Waits until every program had some hundred more records acknowledged and received.
+    pub fn goes_on(&self) {
+        let goals = self
+            .running
+            .iter()
+            .map(|(_, traffic)| traffic.received() + 300);
+        let goals: Vec<u64> = goals.collect();
+        for ((_, traffic), goal) in self.running.iter().zip(goals) {
+            traffic.wait_for(goal);
+        }
+    }
+}

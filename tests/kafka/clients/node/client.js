@@ -11,8 +11,7 @@ async function roundTrip() {
   const kafka = connect();
   const admin = kafka.admin();
   await admin.connect();
-  const created = await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 3, replicationFactor: 3 }] });
-  assert(created, "the topic existed already");
+  const created = await createTopic(admin);
   const produced = await produce(kafka);
   const { consumed, distinct } = await consume(kafka);
   const brokers = checked((await admin.describeCluster()).brokers);
@@ -33,6 +32,22 @@ function connect() {
     logLevel: logLevel.WARN,
     logCreator: () => ({ label, log }) => console.error(label, JSON.stringify(log)),
   });
+}
+
+// The library's own waiting gives up if a broker has not heard of the topic yet, so it is done here.
+async function createTopic(admin) {
+  const topics = [{ topic: TOPIC, numPartitions: 3, replicationFactor: 3 }];
+  const created = await admin.createTopics({ topics, waitForLeaders: false });
+  assert(created, "the topic existed already");
+  for (;;) {
+    try {
+      await admin.fetchTopicMetadata({ topics: [TOPIC] });
+      return created;
+    } catch (error) {
+      if (error.type !== "UNKNOWN_TOPIC_OR_PARTITION" && error.type !== "LEADER_NOT_AVAILABLE") throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 async function produce(kafka) {

@@ -216,6 +216,12 @@ impl Proxy {
         kill_process(pid, Signal::TERM).expect("the proxy runs");
     }
 
+    /// Sends SIGINT, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).expect("the proxy runs");
+    }
+
     /// Waits for the end of the process.
     pub fn wait(&mut self) -> ExitStatus {
         let begin = Instant::now();

@@ -64,7 +64,8 @@ impl Wire {
         }
     }
 
-    /// Sends zeros until the peer's buffers are full and it takes no more for a moment; returns how many it took.
+    /// Sends zeros until the peer's buffers are full and it takes no more for a moment, or gives the connection up;
+    /// returns how many it took.
     pub fn send_until_stuck(&mut self, most: usize) -> usize {
         let moment = Duration::from_millis(200);
         self.stream
@@ -75,7 +76,7 @@ impl Wire {
         while taken < most {
             match self.stream.write(&zeros[..zeros.len().min(most - taken)]) {
                 Ok(n) => taken += n,
-                Err(error) if is_timeout(&error) => break,
+                Err(error) if is_timeout(&error) || is_reset(&error) => break,
                 Err(error) => panic!("writing failed: {error}"),
             }
         }

@@ -8,19 +8,25 @@
 )]
 
 mod acks;
+mod admin;
 mod api_versions;
 mod apis;
 mod bootstrap;
+mod closing;
 mod dns;
+mod drain;
 mod endpoints;
 mod first_bytes;
 mod foreign;
 mod leaks;
 mod learned;
 mod order;
+mod ports;
 mod sasl;
 mod setup;
 mod sizes;
+mod streaming;
+mod time;
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,0 +1,219 @@
+//! SIGTERM: what is in flight is answered, what is idle ends at once, nothing new is taken, and the exit code says how it went.
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+
+use kafka_protocol::messages::MetadataRequest;
+
+use crate::common::broker::Broker;
+use crate::common::client::Client;
+use crate::common::frames;
+use crate::common::proxy::Proxy;
+use crate::common::wire::End;
+use crate::setup::{Setup, answer_heartbeat, heartbeat, open, talking};
+
+fn terminate(proxy: &Proxy) {
+    proxy.terminate();
+    proxy.wait_for_log("draining");
+}
+
+#[test]
+fn requests_in_flight_are_answered_and_the_exit_code_is_0() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    let id = client.request(1, &MetadataRequest::default());
+    let requests = [link.request(), link.request()];
+    terminate(&proxy);
+    let answer = requests[0].answer_bytes(b"alive");
+    link.send(&answer);
+    assert_eq!(client.frame(), answer[4..]);
+    link.answer(&requests[1], &frames::metadata(1, &[0]));
+    assert_eq!(client.answer::<MetadataRequest>(id, 1).brokers.len(), 1);
+    assert_eq!(client.end(), End::Closed);
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+    assert!(proxy.log_has("drained"));
+    proxy.assert_calm();
+}
+
+#[test]
+fn idle_connections_end_at_once() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let mut talked: Vec<_> = (0..5).map(|_| talking(&proxy, &broker)).collect();
+    let mut bare = Client::connect(proxy.bootstrap("main"));
+    let series = "portolan_connections{cluster=\"main\",route=\"bootstrap\"}";
+    proxy.wait_for_metric(series, 6.0);
+    // The grace is 30 s, which is as long as anything here may take: waiting for it would fail.
+    proxy.terminate();
+    for (client, _) in &mut talked {
+        assert_eq!(client.end(), End::Closed);
+    }
+    assert_eq!(bare.end(), End::Closed);
+    drop((talked, bare));
+    assert_eq!(proxy.wait().code(), Some(0));
+    proxy.assert_calm();
+}
+
+#[test]
+fn a_request_that_has_begun_is_finished_and_answered() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let request = heartbeat(1);
+    let (head, tail) = request.split_at(20);
+    let (mut client, mut link) = open(&proxy, &broker, head);
+    link.wait_for_bytes();
+    terminate(&proxy);
+    client.send(tail);
+    answer_heartbeat(&mut client, &mut link, 1);
+    assert_eq!(client.end(), End::Closed);
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+    proxy.assert_calm();
+}
+
+#[test]
+fn no_further_request_is_taken_while_draining() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker)
+        .section("[runtime]\nthreads = 1")
+        .start();
+    let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    let request = link.request();
+    let (mut idle, _) = talking(&proxy, &broker);
+    proxy.terminate();
+    // The one thread has heard of it when this ends.
+    assert_eq!(idle.end(), End::Closed);
+    drop(idle);
+    client.send(&heartbeat(2));
+    let answer = request.answer_bytes(b"alive");
+    link.send(&answer);
+    assert_eq!(client.frame(), answer[4..]);
+    assert_eq!(client.end(), End::Closed);
+    drop(client);
+    assert_eq!(link.rest().0.len(), 0, "the second request got through");
+    assert_eq!(proxy.wait().code(), Some(0));
+}
+
+#[test]
+fn a_slow_client_gets_the_whole_answer_while_draining() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let mut client = Client::with_small_window(proxy.bootstrap("main"));
+    client.send(&heartbeat(1));
+    let mut link = broker.accept();
+    let answer = link.request().answer_bytes(&vec![7; 20_000_000]);
+    let expected = answer[4..].to_vec();
+    let sender = std::thread::spawn(move || link.send(&answer));
+    client.wait_for_bytes();
+    terminate(&proxy);
+    assert!(client.frame() == expected, "the bytes differ");
+    assert_eq!(client.end(), End::Closed);
+    drop(client);
+    sender.join().unwrap();
+    assert_eq!(proxy.wait().code(), Some(0));
+    proxy.assert_calm();
+}
+
+#[test]
+fn new_connections_are_refused_while_draining_and_the_endpoints_stay() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    let request = link.request();
+    terminate(&proxy);
+    for address in [proxy.bootstrap("main"), proxy.node("main", 0)] {
+        let error = TcpStream::connect(address).expect_err("nobody listens");
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    }
+    assert_eq!(proxy.get("/livez").0, 200);
+    assert_eq!(proxy.get("/readyz").0, 200);
+    assert_eq!(
+        proxy.metric("portolan_connections{cluster=\"main\",route=\"bootstrap\"}"),
+        1.0
+    );
+    link.send(&request.answer_bytes(b"alive"));
+    client.frame();
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+}
+
+#[test]
+fn when_the_grace_is_over_connections_are_cut_and_the_log_says_so() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker)
+        .section("[drain]\ngrace = \"200ms\"")
+        .start();
+    let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    link.request();
+    proxy.terminate();
+    client.end();
+    link.end();
+    proxy.wait();
+    let line = proxy.wait_for_log("drain.grace is over: cutting the remaining connections");
+    assert_eq!(line["connections"], 1);
+    let line = proxy.wait_for_log("session ended");
+    assert_eq!(line["reason"], "drain_timeout");
+    assert_eq!(line["in_flight"], 1);
+    assert_eq!(
+        line["remedy"],
+        "raise drain.grace if brokers need longer to answer"
+    );
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once_with_exit_code_1() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let (_client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    link.request();
+    terminate(&proxy);
+    proxy.terminate();
+    assert_eq!(proxy.wait().code(), Some(1));
+    assert!(proxy.log_has("a second signal: not waiting for requests in flight"));
+    assert!(
+        proxy
+            .log_text()
+            .contains("stopped before all connections were drained")
+    );
+}
+
+#[test]
+fn an_interrupt_drains_as_well() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    let request = link.request();
+    proxy.interrupt();
+    proxy.wait_for_log("draining");
+    link.send(&request.answer_bytes(b"alive"));
+    client.frame();
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+    let line = proxy.wait_for_log("told to stop");
+    assert_eq!(line["signal"], "SIGINT");
+}
+
+#[test]
+fn a_broker_that_never_closes_does_not_hold_up_the_end() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let (mut client, _link) = talking(&proxy, &broker);
+    // The broker's end stays open to the last line.
+    proxy.terminate();
+    assert_eq!(client.end(), End::Closed);
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+    proxy.assert_calm();
+}
+
+#[test]
+fn without_connections_the_process_ends_at_once() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    proxy.terminate();
+    assert_eq!(proxy.wait().code(), Some(0));
+    assert!(proxy.log_has("drained"));
+    proxy.assert_calm();
+}

@@ -21,13 +21,16 @@ const DEPTH: usize = 4;
 #[derive(Clone, Copy, Debug)]
 struct Level {
     fields: &'static [Field],
-    at: usize,
+    at: u32,
     elements: u32,
     /// Tagged fields of the section before `at` that are still to come.
     tags: u32,
-    /// How many bytes of the frame must be left behind this level; `None` where nothing says so.
-    left_behind: Option<u32>,
+    /// How many bytes of the frame must be left behind this level, or [`ANY`].
+    left_behind: u32,
 }
+
+/// More than a frame can have.
+const ANY: u32 = u32::MAX;
 
 /// Why a walk came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,7 @@ impl Walk {
             at: 0,
             elements: 1,
             tags: 0,
-            left_behind: None,
+            left_behind: ANY,
         };
         Walk {
             stack: [top; DEPTH],
@@ -127,7 +130,7 @@ impl Walk {
                 return Ok(Step::MORE);
             };
             level.tags -= 1;
-            let known = match level.fields[level.at - 1] {
+            let known = match level.fields[level.at as usize - 1] {
                 Field::KnownTags(known) => known,
                 _ => &[],
             };
@@ -137,11 +140,11 @@ impl Walk {
                 None => self.sized("tagged field", u64::from(size), header),
             };
         }
-        let Some(field) = level.fields.get(level.at) else {
+        let Some(field) = level.fields.get(level.at as usize) else {
             level.elements -= 1;
             level.at = 0;
             if level.elements == 0 {
-                if level.left_behind.is_some_and(|left| left != self.left) {
+                if ![ANY, self.left].contains(&level.left_behind) {
                     return Err(Malformed {
                         field: "tagged field",
                         problem: "its size is not that of its content",
@@ -239,7 +242,7 @@ impl Walk {
                 at: 0,
                 elements: elements as u32,
                 tags: 0,
-                left_behind: None,
+                left_behind: ANY,
             };
             self.depth += 1;
         }
@@ -259,7 +262,7 @@ impl Walk {
             at: 0,
             elements: 1,
             tags: 0,
-            left_behind: Some(self.left - header as u32 - size),
+            left_behind: self.left - header as u32 - size,
         };
         self.depth += 1;
         Ok(step)

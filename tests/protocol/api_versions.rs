@@ -134,7 +134,7 @@ fn offered(policy: &Policy, api: &ApiVersion) -> Option<ApiVersion> {
         4..=7 | 52..=54 | 56 | 58 | 59 | 62 | 63 | 67 | 70 | 73 | 82 => return None,
         // Between brokers, though on their listeners: the share coordinator's state.
         83..=87 => return None,
-        0..=92 => (i16::MIN, i16::MAX),
+        2..=92 => (i16::MIN, i16::MAX),
         _ if policy.forward_unknown => (i16::MIN, i16::MAX),
         _ => return None,
     };

@@ -1,6 +1,13 @@
 //! The protocol rooms (`protocol`, `port_map`) as a library: no sockets. kafka-protocol is the oracle for what it encoded
 //! itself; what a peer made up is read by `lenient`, which is bounded.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers fail as loudly as the tests that they serve"
+)]
+
 mod acks;
 mod api_versions;
 mod arbitrary;

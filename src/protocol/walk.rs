@@ -79,9 +79,10 @@ impl Walk {
         self.skip = self.skip.saturating_sub(n);
     }
 
-    /// Walks `bytes`, which are the next of the frame and never more than what is left of it. Returns how many it walked
+    /// Walks `bytes`, which are the next of the frame; what reaches beyond it is not looked at. Returns how many it walked
     /// and why it stopped. Progress is certain with 10 bytes (two varints), or with as many as a `Look` wants.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Stop), Malformed> {
+        let bytes = bytes.get(..self.left as usize).unwrap_or(bytes);
         let mut at = 0;
         loop {
             if self.skip > 0 {

@@ -13,6 +13,7 @@ mod api_versions;
 mod arbitrary;
 mod cluster;
 mod coordinator;
+mod crafted;
 mod drive;
 mod endpoints;
 mod first_bytes;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
-use kafka_protocol::messages::{BrokerId, FindCoordinatorResponse};
+use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
+use kafka_protocol::messages::{BrokerId, FindCoordinatorResponse, MetadataResponse};
 use kafka_protocol::protocol::StrBytes;
 use portolan::port_map::{NodeId, NodePort, PortMap};
 use portolan::protocol::Malformed;
@@ -161,6 +162,24 @@ fn a_share_fetch_count_in_more_bytes_than_needed_is_covered_too() {
         drive::walked(WalkedResponse::ShareFetch, 1, &frame, &ports, &[2], false).unwrap();
     assert_eq!(dialled(78, 1, &walked), Vec::<Vec<u8>>::new());
     assert!(!walked.windows(4).any(|bytes| bytes == b"leak"));
+}
+
+#[test]
+fn a_host_that_is_no_host_cannot_forge_a_log_line() {
+    let host = "evil\"\n[[nodes]]\u{1b}[2J é";
+    let broker = MetadataResponseBroker::default()
+        .with_node_id(BrokerId(7))
+        .with_host(StrBytes::from_static_str(host));
+    let message = MetadataResponse::default().with_brokers(vec![broker]);
+    let frame = encode(&message, 12, &Unknown::new());
+    let findings = drive::metadata(12, &frame, &ports(), &[64])
+        .unwrap()
+        .findings;
+    let seen = &findings.unmapped[0].host;
+    assert_eq!(
+        seen,
+        "evil\u{fffd}\u{fffd}[[nodes]]\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}"
+    );
 }
 
 #[test]

@@ -47,7 +47,7 @@ proptest! {
             let rewritten = drive::metadata(version, &frame, &ports, &[64]).unwrap();
             let seen = |broker: &MetadataResponseBroker| SeenBroker {
                 node_id: NodeId(broker.node_id.0),
-                host: broker.host.to_string(),
+                host: broker.host.chars().take(254).collect(),
                 port: u16::try_from(broker.port).unwrap_or(0),
             };
             let brokers = || message.brokers.iter();

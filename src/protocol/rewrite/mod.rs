@@ -42,7 +42,8 @@ pub struct Findings {
 pub struct SeenBroker {
     /// Its node id.
     pub node_id: NodeId,
-    /// Its host inside the cluster.
+    /// Its host inside the cluster, fit for a log line: not longer than a host name can be, and U+FFFD in the place of
+    /// what no host name has.
     pub host: String,
     /// Its port there; 0 if what was named is no port.
     pub port: u16,
@@ -79,9 +80,24 @@ impl SeenBroker {
     fn new(node_id: i32, host: &[u8], port: i32) -> Self {
         SeenBroker {
             node_id: NodeId(node_id),
-            host: String::from_utf8_lossy(host).into_owned(),
+            host: host
+                .iter()
+                .take(HOST_BYTES)
+                .map(|byte| printable(*byte))
+                .collect(),
             port: u16::try_from(port).unwrap_or(0),
         }
+    }
+}
+
+/// The length of the longest host name (RFC 1035), with a dot at its end.
+const HOST_BYTES: usize = 254;
+
+fn printable(byte: u8) -> char {
+    match byte {
+        b'"' | b'\\' => char::REPLACEMENT_CHARACTER,
+        byte if byte.is_ascii_graphic() => byte.into(),
+        _ => char::REPLACEMENT_CHARACTER,
     }
 }
 

@@ -25,13 +25,11 @@ pub struct ConnectionLimit {
 pub struct Permit(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
 
 impl ConnectionLimit {
-    /// As configured, else as many as there are file descriptors for: two a connection, beside the listeners, each
-    /// with one connection that waits for a permit, and a reserve.
+    /// As configured, else as many as there are file descriptors for.
     pub fn new(limits: &Limits, listeners: usize) -> Self {
-        let most = limits.connections.unwrap_or_else(|| {
-            let taken = RESERVED_FDS + 2 * listeners as u64;
-            (max_fds().saturating_sub(taken) / 2).max(1) as usize
-        });
+        let most = limits
+            .connections
+            .unwrap_or_else(|| max_connections(listeners));
         ConnectionLimit {
             permits: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             most,
@@ -54,6 +52,13 @@ impl ConnectionLimit {
         // The semaphore is never closed, so there always is a permit in the end.
         Permit(self.permits.clone().acquire_owned().await.ok())
     }
+}
+
+/// How many connections there are file descriptors for: two each, beside the listeners, each with one connection that
+/// waits for a permit, and a reserve.
+pub fn max_connections(listeners: usize) -> usize {
+    let taken = RESERVED_FDS + 2 * listeners as u64;
+    (max_fds().saturating_sub(taken) / 2).max(1) as usize
 }
 
 /// The limit of open file descriptors that is in force.

@@ -1,17 +1,37 @@
 //! `map`: the port table, for people, for programs, and as the `ports` of a Kubernetes Service.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Failure, File, print};
 use crate::config::{Config, NodeAddress};
 use crate::port_map::{NodePort, Route};
 
+/// Which table to print, and how.
+#[derive(Args, Debug)]
+pub(super) struct Map {
+    #[command(flatten)]
+    file: File,
+    /// Only this cluster
+    #[arg(long, value_name = "NAME", env = "PORTOLAN_CLUSTER")]
+    cluster: Option<String>,
+    /// How to print it
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value = "table",
+        env = "PORTOLAN_OUTPUT"
+    )]
+    output: Output,
+}
+
 /// How to print the table.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Output {
+enum Output {
     /// Columns for people
     Table,
     /// A list of objects
@@ -20,14 +40,33 @@ pub(super) enum Output {
     Service,
 }
 
-pub(super) fn map(file: &File, output: Output) -> Result<(), Failure> {
-    let config = file.read()?;
-    let text = match output {
-        Output::Table => table(&config),
-        Output::Json => json(&config)?,
-        Output::Service => service(&config),
+/// More than a Service's port name may have.
+const LONGEST_PORT_NAME: usize = 15;
+
+pub(super) fn map(map: &Map) -> Result<(), Failure> {
+    let config = map.file.read()?;
+    let mut rows = rows(&config);
+    if let Some(name) = &map.cluster {
+        rows.retain(|row| row.cluster == name);
+        if rows.is_empty() {
+            let names: Vec<&str> = config.clusters.keys().map(String::as_str).collect();
+            return Err(Failure::Failed(format!(
+                "there is no cluster \"{name}\" in the file: write one of {}",
+                names.join(", ")
+            )));
+        }
+    }
+    let text = match map.output {
+        Output::Table => columns(&rows),
+        Output::Json => json(&rows)?,
+        Output::Service => service(&rows)?,
     };
     print(&text)
+}
+
+/// The table of all clusters.
+pub(super) fn table(config: &Config) -> String {
+    columns(&rows(config))
 }
 
 /// One port.
@@ -76,9 +115,9 @@ fn rows(config: &Config) -> Vec<Row<'_>> {
 }
 
 /// Columns, as wide as their widest cell.
-pub(super) fn table(config: &Config) -> String {
+fn columns(rows: &[Row<'_>]) -> String {
     let mut cells = vec![["CLUSTER", "ROUTE", "BOUND", "ADVERTISED", "BROKER"].map(str::to_owned)];
-    for row in rows(config) {
+    for row in rows {
         let host = match row.advertised_host.contains(':') {
             true => format!("[{}]", row.advertised_host),
             false => row.advertised_host.to_owned(),
@@ -90,8 +129,8 @@ pub(super) fn table(config: &Config) -> String {
         let advertised = format!("{host}:{}", row.advertised_port);
         cells.push([
             row.cluster.to_owned(),
-            row.route,
-            row.listen,
+            row.route.clone(),
+            row.listen.clone(),
             advertised,
             broker,
         ]);
@@ -114,30 +153,44 @@ pub(super) fn table(config: &Config) -> String {
     out
 }
 
-fn json(config: &Config) -> Result<String, Failure> {
-    serde_json::to_string_pretty(&rows(config))
+fn json(rows: &[Row<'_>]) -> Result<String, Failure> {
+    serde_json::to_string_pretty(rows)
         .map(|text| text + "\n")
         .map_err(|error| Failure::Failed(error.to_string()))
 }
 
-/// Kubernetes wants port names that are unique, at most 15 characters, of lower case letters, digits and hyphens.
-fn service(config: &Config) -> String {
-    let several = config.clusters.len() > 1;
+/// Kubernetes wants each port number once, and names that are unique, at most 15 characters, of lower case letters,
+/// digits and hyphens.
+fn service(rows: &[Row<'_>]) -> Result<String, Failure> {
+    let mut ports: BTreeMap<u16, &str> = BTreeMap::new();
+    for row in rows {
+        if let Some(other) = ports.insert(row.advertised_port, row.cluster) {
+            return Err(Failure::Failed(format!(
+                "the clusters {other} and {} both advertise port {}, and a Service can have it once: make a Service of \
+                 each cluster, with --cluster {other} and --cluster {}",
+                row.cluster, row.advertised_port, row.cluster
+            )));
+        }
+    }
+    let several = rows
+        .windows(2)
+        .any(|pair| pair[0].cluster != pair[1].cluster);
     let mut out = String::from("ports:\n");
     let mut cluster = (0, "");
-    for row in rows(config) {
+    for (n, row) in rows.iter().enumerate() {
         if row.cluster != cluster.1 {
             cluster = (cluster.0 + 1, row.cluster);
         }
-        let route = match row.node_id {
-            None if several => "boot".to_owned(),
-            None => "bootstrap".to_owned(),
-            Some(id) if several || id > 9_999_999 => format!("n{id}"),
-            Some(id) => format!("node-{id}"),
+        let name = match (several, row.node_id) {
+            (false, None) => "bootstrap".to_owned(),
+            (false, Some(id)) => format!("node-{id}"),
+            (true, None) => format!("c{}-bootstrap", cluster.0),
+            (true, Some(id)) => format!("c{}-n{id}", cluster.0),
         };
-        let name = match several {
-            true => format!("c{}-{route}", cluster.0),
-            false => route,
+        let name = match name.len() > LONGEST_PORT_NAME {
+            // A hundred clusters, or ids of ten digits: not worth a nice name.
+            true => format!("port-{n}"),
+            false => name,
         };
         let (port, target) = (row.advertised_port, row.bound);
         let _ = write!(
@@ -145,5 +198,5 @@ fn service(config: &Config) -> String {
             "  - name: {name}\n    port: {port}\n    targetPort: {target}\n    protocol: TCP\n"
         );
     }
-    out
+    Ok(out)
 }

@@ -3,14 +3,16 @@
 //! Results go to standard output, everything else to standard error.
 
 mod config;
+mod flags;
 mod map;
 mod run;
 
+use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Faults, ParseOptions};
 
@@ -22,7 +24,14 @@ const ALLOW_PORT_ZERO: &str = "PORTOLAN_TEST_ALLOW_PORT_ZERO";
 
 /// One address in front of a whole Kafka cluster.
 #[derive(Debug, Parser)]
-#[command(name = "portolan", version, about, max_term_width = 100)]
+#[command(
+    name = "portolan",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Example:\n  portolan run --config portolan.toml\n\n\
+                  Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad configuration"
+)]
 pub struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -31,9 +40,8 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve clients
-    #[command(
-        after_help = "Examples:\n  portolan run --config portolan.toml\n  portolan run --bootstrap-servers kafka-headless:9092 --advertised-host kafka.example.com --nodes 0-9"
-    )]
+    #[command(after_help = "Examples:\n  portolan run --config portolan.toml\n  \
+                      portolan run --bootstrap-servers kafka-headless:9092 --advertised-host kafka.example.com --nodes 0-9")]
     Run(Box<run::Run>),
     /// Look at a configuration file
     #[command(
@@ -42,16 +50,9 @@ enum Command {
     )]
     Config(ConfigCommand),
     /// Print the port table: which port leads to which node
-    #[command(
-        after_help = "Example:\n  portolan map portolan.toml --output service   # the ports of a Kubernetes Service"
-    )]
-    Map {
-        #[command(flatten)]
-        file: File,
-        /// How to print it
-        #[arg(long, value_enum, default_value = "table", env = "PORTOLAN_OUTPUT")]
-        output: map::Output,
-    },
+    #[command(after_help = "Examples:\n  portolan map portolan.toml\n  \
+                      portolan map portolan.toml --output service   # the ports of a Kubernetes Service")]
+    Map(map::Map),
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,8 +74,13 @@ struct File {
 
 /// Why a command failed.
 enum Failure {
-    BadConfig(Faults),
+    /// The configuration cannot be used; where it comes from.
+    BadConfig(String, Faults),
+    /// In words for the user.
     Failed(String),
+    /// The same, and the user was told already.
+    Logged,
+    /// Standard output cannot be written.
     Output(io::Error),
 }
 
@@ -84,24 +90,29 @@ pub fn execute(line: CommandLine) -> ExitCode {
         Command::Run(run) => run::run(*run),
         Command::Config(ConfigCommand::Check(file)) => config::check(&file),
         Command::Config(ConfigCommand::Show(file)) => config::show(&file),
-        Command::Map { file, output } => map::map(&file, output),
+        Command::Map(map) => map::map(&map),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::BadConfig(faults)) => {
-            eprintln!("{faults}");
+        Err(Failure::BadConfig(source, faults)) => {
+            let count = match faults.0.len() {
+                1 => "1 fault".to_owned(),
+                n => format!("{n} faults"),
+            };
+            tell(format_args!("portolan: {count} in {source}\n{faults}"));
             ExitCode::from(BAD_CONFIG)
         }
         Err(Failure::Failed(error)) => {
-            eprintln!("portolan: {error}");
+            tell(format_args!("portolan: {error}"));
             ExitCode::FAILURE
         }
+        Err(Failure::Logged) => ExitCode::FAILURE,
         // Whoever reads our output has seen enough.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
         Err(Failure::Output(error)) => {
-            eprintln!("portolan: cannot write the output: {error}");
+            tell(format_args!("portolan: cannot write the output: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -109,8 +120,18 @@ pub fn execute(line: CommandLine) -> ExitCode {
 
 impl File {
     fn read(&self) -> Result<Config, Failure> {
-        Config::from_file(&self.file, &parse_options()).map_err(Failure::BadConfig)
+        read(&self.file)
     }
+}
+
+fn read(path: &Path) -> Result<Config, Failure> {
+    Config::from_file(path, &parse_options()).map_err(|faults| {
+        let source = match path == Path::new("-") {
+            true => "standard input".to_owned(),
+            false => path.display().to_string(),
+        };
+        Failure::BadConfig(source, faults)
+    })
 }
 
 fn parse_options() -> ParseOptions {
@@ -119,6 +140,7 @@ fn parse_options() -> ParseOptions {
     }
 }
 
+/// Writes a result to standard output.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
@@ -126,18 +148,7 @@ fn print(text: &str) -> Result<(), Failure> {
         .map_err(Failure::Output)
 }
 
-/// A word of a configuration type as a flag's value.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
+/// Writes a line to standard error; `eprintln!` would panic where nobody reads it any more.
+fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }

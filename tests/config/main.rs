@@ -2,7 +2,9 @@
 
 #![allow(
     unreachable_pub,
-    reason = "the modules of a test binary are its own business"
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
 )]
 
 mod addresses;

@@ -1,0 +1,110 @@
+//! `--help`, `--version` and wrong usage.
+
+use crate::run;
+
+const COMMANDS: [&[&str]; 6] = [
+    &[],
+    &["run"],
+    &["config"],
+    &["config", "check"],
+    &["config", "show"],
+    &["map"],
+];
+
+fn help(command: &[&str]) -> String {
+    let outcome = run(command.iter().copied().chain(["--help"]));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(outcome.stderr, "");
+    outcome.stdout
+}
+
+#[test]
+fn the_help_of_each_command_shows_an_example_of_it() {
+    for command in COMMANDS {
+        let text = help(command);
+        let (_, examples) = text
+            .split_once("Example")
+            .unwrap_or_else(|| panic!("{text}"));
+        let example = format!("  portolan {}", command.join(" "));
+        assert!(examples.contains(example.trim_end()), "{text}");
+    }
+}
+
+#[test]
+fn the_help_lists_all_commands() {
+    let text = help(&[]);
+    for command in COMMANDS.iter().filter_map(|command| command.first()) {
+        assert!(text.contains(&format!("\n  {command} ")), "{text}");
+    }
+}
+
+#[test]
+fn every_flag_and_argument_has_a_variable_named_after_it() {
+    let mut flags = 0;
+    for command in COMMANDS {
+        let text = help(command);
+        let entries = text.split('\n').map(str::trim_start);
+        let entries: Vec<&str> = entries.collect();
+        for (n, entry) in entries.iter().enumerate() {
+            let name = match (entry.strip_prefix("--"), *entry) {
+                (Some(rest), _) => rest.split([' ', ',']).next().unwrap_or_default(),
+                (None, entry) if entry.starts_with("<FILE>") => "config",
+                _ => continue,
+            };
+            flags += 1;
+            let variable = format!("PORTOLAN_{}=", name.to_uppercase().replace('-', "_"));
+            // What is said of a flag ends where the next one begins.
+            let said = entries[n..].iter().enumerate();
+            let said: Vec<&str> = said
+                .take_while(|(m, line)| *m == 0 || !line.starts_with("--"))
+                .map(|(_, line)| *line)
+                .collect();
+            assert!(
+                said.join(" ").contains(&format!("[env: {variable}")),
+                "{name}:\n{text}"
+            );
+        }
+    }
+    assert!(flags >= 11 + 2 + 3, "only {flags} were found");
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let outcome = run(["--version"]);
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(
+        outcome.stdout,
+        format!("portolan {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn wrong_usage_is_2_and_says_what_is_right() {
+    for (arguments, words) in [
+        (&["rum"][..], "a similar subcommand exists: 'run'"),
+        (
+            &["run", "--confg", "x"],
+            "a similar argument exists: '--config'",
+        ),
+        (&["config", "check"], "<FILE>"),
+        (
+            &["map", "x", "--output", "yaml"],
+            "[possible values: table, json, service]",
+        ),
+        (
+            &["run", "--log-level", "loud"],
+            "[possible values: error, warn, info, debug, trace]",
+        ),
+        (&[], "Usage: portolan <COMMAND>"),
+        (&["config"], "Usage: portolan config <COMMAND>"),
+    ] {
+        let outcome = run(arguments.iter().copied());
+        assert_eq!(outcome.code, Some(2), "{arguments:?}: {outcome:?}");
+        assert_eq!(outcome.stdout, "", "{arguments:?}");
+        assert!(
+            outcome.stderr.contains(words),
+            "{arguments:?}: {}",
+            outcome.stderr
+        );
+    }
+}

@@ -1,0 +1,271 @@
+//! `run` as a process: start by file and by flags, ports that are taken, signals, streams.
+
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::common::proxy::{PATIENCE, Proxy};
+use crate::{Outcome, collect, file, finish, path, portolan, wait};
+
+/// A configuration with free ports on the loopback interface.
+const FREE: &str = "\
+[clusters.main]
+bootstrap_servers = [\"kafka.invalid:9092\"]
+advertised_host = \"localhost\"
+listen_address = \"127.0.0.1\"
+bootstrap_port = 0
+[[clusters.main.nodes]]
+ids = \"0-1\"
+port = 0
+[admin]
+listen = \"127.0.0.1:0\"
+";
+
+/// A server that is killed when this is dropped.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    stdout: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the portolan binary runs");
+        let stdout = Some(collect(child.stdout.take()));
+        let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Running {
+            child,
+            lines,
+            stdout,
+        }
+    }
+
+    /// The lines up to one that contains this text.
+    fn until(&self, text: &str) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => lines.push(line),
+                Err(error) => panic!("{error} before {text:?}:\n{}", lines.join("\n")),
+            }
+            if lines.last().is_some_and(|line| line.contains(text)) {
+                return lines;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// Exit code and what went to standard output.
+    fn end(mut self) -> (Option<i32>, String) {
+        let code = wait(&mut self.child);
+        let stdout = self.stdout.take().map(std::thread::JoinHandle::join);
+        (code, stdout.expect("it ends once").expect("it was read"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_with_0_and_nothing_on_stdout() {
+    let file = file(FREE);
+    for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
+        let running = Running::start(&mut portolan(["run", "--config", path(&file)]));
+        running.until("ready");
+        running.signal(signal);
+        let lines = running.until("drained");
+        assert!(lines[0].contains(name), "{lines:?}");
+        assert_eq!(running.end(), (Some(0), String::new()));
+    }
+}
+
+#[test]
+fn flags_alone_are_enough_to_serve() {
+    let running = Running::start(&mut portolan([
+        "run",
+        "--bootstrap-servers",
+        "kafka-0.invalid:9092,kafka-1.invalid:9092",
+        "--advertised-host",
+        "localhost",
+        "--listen-address",
+        "127.0.0.1",
+        "--bootstrap-port",
+        "0",
+        "--node-port",
+        "0",
+        "--nodes",
+        "0-1,1000",
+        "--node-address",
+        "kafka-{node_id}.invalid:9092",
+        "--admin-listen",
+        "",
+        "--log-format",
+        "json",
+    ]));
+    let lines = running.until("ready");
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+        .collect();
+    let routes: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["message"] == "listening")
+        .filter_map(|line| line["route"].as_str())
+        .collect();
+    assert_eq!(routes, ["bootstrap", "node-0", "node-1", "node-1000"]);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["message"] != "admin listening")
+    );
+}
+
+#[test]
+fn environment_variables_alone_are_enough_to_serve() {
+    let mut command = portolan(["run"]);
+    command.envs([
+        ("PORTOLAN_BOOTSTRAP_SERVERS", "kafka.invalid:9092"),
+        ("PORTOLAN_ADVERTISED_HOST", "localhost"),
+        ("PORTOLAN_LISTEN_ADDRESS", "127.0.0.1"),
+        ("PORTOLAN_BOOTSTRAP_PORT", "0"),
+        ("PORTOLAN_NODE_PORT", "0"),
+        ("PORTOLAN_NODES", "0-1"),
+        ("PORTOLAN_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("PORTOLAN_LOG_LEVEL", "info"),
+        ("PORTOLAN_LOG_FORMAT", "text"),
+    ]);
+    let lines = Running::start(&mut command).until("ready");
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.contains(" listening"))
+            .count(),
+        4
+    );
+}
+
+#[test]
+fn the_log_flags_override_the_file() {
+    let file = file(&format!(
+        "{FREE}[log]\nlevel = \"error\"\nformat = \"text\"\n"
+    ));
+    let running = Running::start(&mut portolan([
+        "run",
+        "--config",
+        path(&file),
+        "--log-level",
+        "info",
+        "--log-format",
+        "json",
+    ]));
+    for line in running.until("ready") {
+        let line: Value = serde_json::from_str(&line).expect("each line is JSON");
+        assert_eq!(line["level"], "INFO");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_1_with_words_that_help() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port();
+    let file = file(&FREE.replace("bootstrap_port = 0", &format!("bootstrap_port = {port}")));
+    let mut command = portolan(["run", "--config", path(&file), "--log-format", "json"]);
+    let Outcome {
+        code,
+        stdout,
+        stderr,
+    } = finish(command.env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1"), "");
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    let last = stderr.lines().last().expect("a line");
+    let last: Value = serde_json::from_str(last).expect("also the last line is JSON");
+    assert_eq!(last["level"], "ERROR");
+    assert_eq!(
+        last["message"],
+        format!(
+            "cannot listen on 127.0.0.1:{port} (cluster main, bootstrap): Address already in use (os error 98); another \
+             process has this port: stop it, or choose other ports (`ss -ltnp` shows who has which)"
+        )
+    );
+}
+
+#[test]
+fn an_address_that_the_machine_does_not_have_is_1_with_words_that_help() {
+    let file = file(&FREE.replace(
+        "listen_address = \"127.0.0.1\"",
+        "listen_address = \"192.0.2.1\"",
+    ));
+    let mut command = portolan(["run", "--config", path(&file)]);
+    let outcome = finish(command.env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1"), "");
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome.stderr.contains(
+            "cannot listen on 192.0.2.1:0 (cluster main, bootstrap): Cannot assign requested address (os error 99); this \
+             machine does not have that address: correct listen_address"
+        ),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn more_connections_than_open_files_allow_are_warned_of() {
+    let file = file(&format!("{FREE}[limits]\nconnections = 1000000\n"));
+    let command = format!(
+        "ulimit -n 1024; exec {} run --config {}",
+        env!("CARGO_BIN_EXE_portolan"),
+        path(&file)
+    );
+    let running = Running::start(Command::new("sh").args(["-c", &command]));
+    let lines = running.until("ready");
+    let warning = lines.iter().find(|line| line.contains("WARN"));
+    assert!(
+        warning.is_some_and(|line| {
+            line.contains("limits.connections is more than the limit of open files has room for")
+                && line.contains("configured=1000000")
+                && line.contains("possible=478")
+        }),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn all_ports_accept_as_soon_as_it_says_that_it_is_ready() {
+    let mut proxy = Proxy::start(FREE);
+    for address in [
+        proxy.bootstrap("main"),
+        proxy.node("main", 0),
+        proxy.node("main", 1),
+    ] {
+        TcpStream::connect_timeout(&address, PATIENCE).expect("it accepts");
+    }
+    assert_eq!(proxy.get("/readyz"), (200, "ok\n".to_owned()));
+    assert_eq!(proxy.get("/livez"), (200, "ok\n".to_owned()));
+    proxy.terminate();
+    assert_eq!(proxy.wait().code(), Some(0));
+    proxy.assert_calm();
+}

@@ -25,6 +25,11 @@ const MESSAGES: u64 = 100_000;
 const TOPIC: &str = "quickstart";
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const USAGE: &str = "\
+Usage: cargo run --release --example quickstart -- [--once] [--port N]
+  --once    end when everything went through, non-zero if anything failed
+  --port N  use the ports N to N+3 (default: 9092 to 9095)";
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 #[tokio::main]
@@ -32,7 +37,7 @@ async fn main() -> ExitCode {
     let arguments = match Arguments::parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            eprintln!("{error}\nusage: quickstart [--once] [--port N]");
+            eprintln!("{error}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -85,8 +90,14 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = config(&internal, arguments.port);
     let parsed = Config::from_toml(&config, &ParseOptions::default()).map_err(|e| e.to_string())?;
     let server = Server::bind(parsed).await.map_err(|error| {
+        let other = if arguments.port < 40_000 {
+            arguments.port + 10_000
+        } else {
+            19_092
+        };
         format!(
-            "{error}\nIs a Kafka broker running here? Then try: cargo run --release --example quickstart -- --port 19092"
+            "{error}\n\nIs a Kafka broker running here? Other ports will do as well:\n\n    \
+             cargo run --release --example quickstart -- --port {other}"
         )
     })?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -103,7 +114,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     tokio::task::spawn_blocking(move || demonstrate(&internal, &address)).await??;
 
     if arguments.once {
-        println!("\nAll of it went through {external}. Good-bye.");
+        println!("\nAll of it went through one address. Good-bye.");
     } else {
         println!("\nEverything stays up. In another terminal, if you have kcat:\n");
         println!("    kcat -b {external} -L");
@@ -138,23 +149,29 @@ fn config(internal: &str, port: u16) -> String {
 }
 
 fn demonstrate(internal: &str, external: &str) -> Result<(), Failure> {
+    let step = Step::begin("Asking for the brokers, directly and through Portolan");
     let direct = told(internal)?;
     let proxied = told(external)?;
-    println!("  node   its broker advertises     a client of {external} is told");
-    for ((node, inside), (_, outside)) in direct.iter().zip(&proxied) {
-        println!("  {node:<6} {inside:<25} {outside}");
-    }
+    step.done();
     let port: u16 = external.rsplit(':').next().unwrap_or_default().parse()?;
+    println!("\n  port    leads to     which advertises        and clients are told");
+    println!("  {port:<7} bootstrap    (any broker)");
+    for ((node, inside), (_, outside)) in direct.iter().zip(&proxied) {
+        let port = i32::from(port) + node;
+        println!("  {port:<7} node {node:<7} {inside:<23} {outside}");
+    }
+    println!();
     let expected: BTreeSet<(i32, String)> = (1..=BROKERS)
         .map(|node| (node, format!("127.0.0.1:{}", i32::from(port) + node)))
         .collect();
     if proxied != expected {
         return Err(format!("the client was told {proxied:?} instead of {expected:?}").into());
     }
-    println!();
     let produced = produce(external)?;
     let consumed = consume(external)?;
-    println!("\n  {MESSAGES} messages of 100 bytes, one address:");
+    println!(
+        "\n  {MESSAGES} messages of 100 bytes through {external}, each of which arrived once:"
+    );
     println!("  produced  {produced:>9.0} messages per second");
     println!("  consumed  {consumed:>9.0} messages per second");
     Ok(())
@@ -174,7 +191,7 @@ fn told(bootstrap: &str) -> Result<BTreeSet<(i32, String)>, Failure> {
 }
 
 fn produce(bootstrap: &str) -> Result<f64, Failure> {
-    let step = Step::begin("Producing");
+    let step = Step::begin("Producing through the one address");
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("linger.ms", "5")
@@ -194,7 +211,7 @@ fn produce(bootstrap: &str) -> Result<f64, Failure> {
 }
 
 fn consume(bootstrap: &str) -> Result<f64, Failure> {
-    let step = Step::begin("Consuming");
+    let step = Step::begin("Consuming in a group (brokers let a new group wait for 3 s)");
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", "quickstart")

@@ -32,6 +32,14 @@ impl Cluster {
         let answer = self.wire(self.ids()[0]).ask(&request, 7);
         let answer = answer.expect("the broker answers");
         assert_eq!(answer.topics[0].error_code, NONE, "{answer:?}");
+        patiently(&format!("all nodes know {name}"), || {
+            self.ids().iter().all(|&id| {
+                let metadata = self.metadata(id);
+                let topics = metadata.into_iter().flat_map(|metadata| metadata.topics);
+                let mut topics = topics.filter(|topic| topic.name == Some(topic_name(name)));
+                topics.any(|topic| topic.partitions.len() == partitions as usize)
+            })
+        });
         self.wait_for_replicas();
     }
 
@@ -95,7 +103,8 @@ impl Cluster {
         });
     }
 
-    fn partitions(&self, topic: &str) -> Vec<MetadataResponsePartition> {
+    /// What the brokers say about the partitions of a topic, in order.
+    pub fn partitions(&self, topic: &str) -> Vec<MetadataResponsePartition> {
         let metadata = self.metadata(self.ids()[0]).expect("the broker answers");
         let mut topics = metadata.topics.into_iter();
         let found = topics.find(|found| found.name == Some(topic_name(topic)));

@@ -21,7 +21,7 @@ use crate::wire::Wire;
 pub const USER: (&str, &str) = ("alice", "alice-secret");
 
 /// After how long brokers want to hear credentials again on the listener [`Listener::Reauth`].
-pub const REAUTH_MS: u32 = 1500;
+const REAUTH_MS: u32 = 3000;
 
 /// The listeners that brokers advertise by names from inside the cluster. Each is a port that is the same on all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Leaders that move and brokers that restart or vanish, under the traffic of the newest Java client.
 
 use crate::client::Program;
-use crate::cluster::Cluster;
-use crate::toolchain::{self, KAFKA_4};
+use crate::cluster::{self, Cluster};
+use crate::toolchain::KAFKA_4;
 use crate::traffic::{Load, under_traffic};
 
 /// Moves the leader of every partition five times.
@@ -36,16 +36,11 @@ pub fn a_node_vanishes(cluster: &Cluster, load: &Load) {
     cluster.wait_for_replicas();
 }
 
-#[test]
-fn java_loses_nothing_while_leaders_move() {
-    if !toolchain::available(&["java", "javac", "mvn"]) {
-        return;
-    }
-    let Some(aftermath) = under_traffic(&[Program::java(KAFKA_4)], leaders_move) else {
-        return;
-    };
-    let front = &aftermath.front;
-    // Without these the brokers never sent the addresses of new leaders, and the test would prove nothing.
+/// Lets these programs write and read while leaders move, and checks that the brokers really sent the addresses of new leaders.
+/// Moving the leaders of its own topics disturbs nobody else, so that this can be done to a shared cluster.
+pub fn nothing_is_lost_while_leaders_move(cluster: &Cluster, prefix: &str, programs: &[Program]) {
+    let front = under_traffic(cluster, prefix, programs, leaders_move);
+    // Without these the test would prove nothing.
     let rewritten = front.count("addresses_rewritten_total", "Produce");
     let neutralised = front.count("endpoints_neutralised_total", "Fetch");
     assert!(
@@ -60,12 +55,25 @@ fn java_loses_nothing_while_leaders_move() {
 }
 
 #[test]
-fn java_loses_nothing_while_nodes_restart_and_one_vanishes() {
-    if !toolchain::available(&["java", "javac", "mvn"]) {
+fn java_loses_nothing_while_leaders_move() {
+    let Some(cluster) = cluster::newest() else {
         return;
-    }
-    under_traffic(&[Program::java(KAFKA_4)], |cluster, load| {
-        nodes_restart(cluster, load);
-        a_node_vanishes(cluster, load);
-    });
+    };
+    nothing_is_lost_while_leaders_move(cluster, "leaders-move", &[Program::java(KAFKA_4)]);
+}
+
+#[test]
+fn java_loses_nothing_while_nodes_restart_and_one_vanishes() {
+    let Some((cluster, _one_at_a_time)) = cluster::own() else {
+        return;
+    };
+    under_traffic(
+        &cluster,
+        "restarts",
+        &[Program::java(KAFKA_4)],
+        |cluster, load| {
+            nodes_restart(cluster, load);
+            a_node_vanishes(cluster, load);
+        },
+    );
 }

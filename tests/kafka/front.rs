@@ -85,9 +85,23 @@ impl Front {
 
     /// How many connections clients made to a node's port.
     pub fn connections_to(&self, id: i32) -> f64 {
+        self.connections(&format!("node-{id}"))
+    }
+
+    /// How many connections clients made to the bootstrap port.
+    pub fn connections_to_bootstrap(&self) -> f64 {
+        self.connections("bootstrap")
+    }
+
+    fn connections(&self, route: &str) -> f64 {
         self.proxy.metric(&format!(
-            "portolan_connections_total{{cluster=\"{NAME}\",route=\"node-{id}\"}}"
+            "portolan_connections_total{{cluster=\"{NAME}\",route=\"{route}\"}}"
         ))
+    }
+
+    /// Where clients received internal names.
+    pub fn leaks(&self) -> Vec<String> {
+        self.tap.leaks()
     }
 
     /// Fails if any client received an internal name, or none received anything.

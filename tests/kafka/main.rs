@@ -4,6 +4,11 @@
     unreachable_pub,
     reason = "a test binary exports nothing; `pub` marks what other modules use"
 )]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of tests fail as tests do"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -21,7 +26,9 @@ mod librdkafka;
 mod node;
 mod python;
 mod round_trip;
+mod sasl;
 mod tap;
 mod toolchain;
 mod traffic;
+mod unmapped;
 mod wire;

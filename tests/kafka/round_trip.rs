@@ -29,6 +29,11 @@ pub fn round_trip(program: &Program, cluster: &Cluster, sasl: Option<Sasl>, topi
     });
     expected["brokers"] = json!(brokers);
     assert_eq!(result, expected, "{}", program.name());
+    assert!(
+        front.count("requests_total", "InitProducerId") > 0.0,
+        "{} did not produce idempotently",
+        program.name()
+    );
     front.assert_no_leak();
     front.proxy.assert_calm();
 }

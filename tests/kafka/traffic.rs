@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::client::{Program, Traffic};
-use crate::cluster::{self, Cluster, Listener};
+use crate::cluster::{Cluster, Listener};
 use crate::front::Front;
 
 /// The traffic of all programs.
@@ -12,22 +12,17 @@ pub struct Load {
     running: Vec<(String, Traffic)>,
 }
 
-/// What a disturbance did: by then all clients have stopped and everything about their records was checked.
-pub struct Aftermath {
-    /// The front that all clients used, for its counters.
-    pub front: Front,
-}
-
-/// Lets all programs produce and consume through one proxy, each in its topic, while `disturb` disturbs a cluster that is
-/// used for nothing else. `None`: tools are missing.
+/// Lets all programs produce and consume through one proxy, each in a topic of its own that has this prefix, while `disturb`
+/// does something to the cluster. Returns the front when all clients have stopped and everything about their records was checked.
 pub fn under_traffic(
+    cluster: &Cluster,
+    prefix: &str,
     programs: &[Program],
     disturb: impl FnOnce(&Cluster, &Load),
-) -> Option<Aftermath> {
-    let (cluster, _one_at_a_time) = cluster::own()?;
-    let front = Front::start(&cluster, Listener::Plaintext);
+) -> Front {
+    let front = Front::start(cluster, Listener::Plaintext);
     let start = |(n, program): (usize, &Program)| {
-        let topic = format!("traffic-{n}");
+        let topic = format!("{prefix}-{n}");
         cluster.create_topic(&topic, 6);
         let traffic = program.start_traffic(&front, &topic, None);
         (topic, traffic)
@@ -36,7 +31,7 @@ pub fn under_traffic(
         running: programs.iter().enumerate().map(start).collect(),
     };
     load.goes_on();
-    disturb(&cluster, &load);
+    disturb(cluster, &load);
     load.goes_on();
     for (_, traffic) in load.running {
         let name = traffic.name().to_owned();
@@ -48,7 +43,7 @@ pub fn under_traffic(
         assert_eq!(result["acked"], result["received"], "{name}: {result}");
     }
     front.assert_no_leak();
-    Some(Aftermath { front })
+    front
 }
 
 impl Load {

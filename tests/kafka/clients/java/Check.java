@@ -3,8 +3,10 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.TreeSet;
+import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 import org.apache.kafka.common.Node;
+import org.apache.kafka.common.errors.RetriableException;
 
 /** What scenarios check, and how long they wait. */
 final class Check {
@@ -46,9 +48,21 @@ final class Check {
     /** Waits for a condition. */
     static void eventually(String what, Condition condition) throws Exception {
         long end = System.nanoTime() + PATIENCE.toNanos();
-        while (!condition.holds()) {
+        while (!holds(condition)) {
             that(System.nanoTime() < end, "waited in vain for: " + what);
             Thread.sleep(20);
+        }
+    }
+
+    /** A broker that has not heard of something new yet is no failure. */
+    private static boolean holds(Condition condition) throws Exception {
+        try {
+            return condition.holds();
+        } catch (ExecutionException error) {
+            if (error.getCause() instanceof RetriableException) {
+                return false;
+            }
+            throw error;
         }
     }
 }

@@ -20,8 +20,8 @@ macro_rules! library_round_trips {
     ($($name:ident: $program:expr, $cluster:ident, $sasl:expr;)*) => {$(
         #[test]
         fn $name() {
-            let Some(cluster) = crate::cluster::$cluster() else { return };
             let Some(program) = $program() else { return };
+            let Some(cluster) = crate::cluster::$cluster() else { return };
             crate::round_trip::round_trip(&program, cluster, $sasl, stringify!($name));
         }
     )*};

@@ -10,6 +10,13 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic; clippy knows a test by its attribute, but not the functions that it calls"
+)]
+
 #[path = "../common/mod.rs"]
 mod common;
 

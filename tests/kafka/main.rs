@@ -9,7 +9,6 @@
     clippy::panic,
     reason = "the helpers of tests fail as tests do"
 )]
-
 #![allow(
     clippy::expect_used,
     clippy::panic,

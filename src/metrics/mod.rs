@@ -1,20 +1,20 @@
 //! Every metric: its name, labels and buckets. Label values are bounded by the configuration and by fixed tables, and each
 //! series exists at zero from the start.
 
-use std::collections::HashMap;
-use std::fs;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod process;
 
-use prometheus::core::{AtomicF64, GenericCounter};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use process::Process;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::port_map::Route;
 use crate::protocol::api::UNKNOWN;
-use crate::transport::buffer;
 use crate::upstream::ConnectError;
 
 /// The seconds that connecting to a broker takes: from loopback to the default timeout and beyond.
@@ -71,15 +71,6 @@ struct Families {
     unmapped: IntCounterVec,
     connect_seconds: HistogramVec,
     connect_failures: IntCounterVec,
-}
-
-#[derive(Debug)]
-struct Process {
-    buffers: IntGauge,
-    open_fds: IntGauge,
-    max_fds: IntGauge,
-    resident_bytes: IntGauge,
-    cpu_seconds: GenericCounter<AtomicF64>,
 }
 
 impl Metrics {
@@ -317,68 +308,6 @@ impl PerApi {
         index
             .and_then(|index| self.by_key.get(index))
             .unwrap_or(&self.unknown)
-    }
-}
-
-impl Process {
-    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
-        let cpu_seconds = GenericCounter::new(
-            "process_cpu_seconds_total",
-            "User and system time of this process in seconds.",
-        )?;
-        registry.register(Box::new(cpu_seconds.clone()))?;
-        let start = Gauge::new(
-            "process_start_time_seconds",
-            "When this process started, in seconds since 1970.",
-        )?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        start.set(now.unwrap_or_default().as_secs_f64());
-        registry.register(Box::new(start))?;
-        Ok(Process {
-            buffers: gauge(
-                "portolan_buffers",
-                "Buffers that hold bytes on their way; an idle connection has none.",
-            )?,
-            open_fds: gauge("portolan_open_fds", "Open file descriptors.")?,
-            max_fds: gauge("portolan_max_fds", "The limit of open file descriptors.")?,
-            resident_bytes: gauge("process_resident_memory_bytes", "Resident memory in bytes.")?,
-            cpu_seconds,
-        })
-    }
-
-    /// Reads what the system knows; on systems without /proc the values stay zero.
-    fn read(&self) {
-        self.buffers.set(buffer::lent());
-        if let Ok(fds) = fs::read_dir("/proc/self/fd") {
-            self.open_fds.set(fds.count() as i64);
-        }
-        self.max_fds.set(crate::limits::max_fds() as i64);
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let kilobytes = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.split_whitespace().next())
-            .and_then(|number| number.parse::<i64>().ok());
-        self.resident_bytes.set(kilobytes.unwrap_or(0) * 1024);
-        let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // Fields 14 and 15, in ticks of 10 ms; the name in field 2 may have spaces but ends at the last parenthesis.
-        let fields = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace();
-        let ticks: f64 = fields
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<f64>().ok())
-            .sum();
-        let grown = ticks / 100.0 - self.cpu_seconds.get();
-        self.cpu_seconds.inc_by(grown.max(0.0));
     }
 }
 

@@ -7,6 +7,7 @@
 mod cluster;
 pub mod end;
 pub mod faults;
+mod held;
 pub mod in_flight;
 mod request;
 mod response;

@@ -7,12 +7,11 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::end::EndReason;
+use super::held::{HeldFor, malformed};
 use super::in_flight::Expected;
-use crate::protocol::Malformed;
-use crate::protocol::api::{self, ResponsePlan, WalkedResponse, WholeResponse};
+use crate::protocol::api::{ResponsePlan, WalkedResponse, WholeResponse};
 use crate::protocol::prefix::{self, Foreign, RESPONSE_PREFIX_BYTES, ResponsePrefix, SIZE_BYTES};
-use crate::protocol::rewrite::{self, Findings, MetadataHead};
-use crate::protocol::sasl::{self, Mechanism, RawTokens};
+use crate::protocol::rewrite::{self, MetadataHead};
 use crate::protocol::walker::ResponseWalker;
 use crate::transport::buffer::Slot;
 use crate::transport::deadline::Deadline;
@@ -69,17 +68,6 @@ enum Frame {
         api_key: i16,
         api_version: i16,
     },
-}
-
-/// What a whole frame is held for.
-#[derive(Clone, Copy, Debug)]
-enum HeldFor {
-    Rewrite {
-        kind: WholeResponse,
-        api_key: i16,
-        api_version: i16,
-    },
-    Handshake(Mechanism),
 }
 
 enum Stop {
@@ -554,57 +542,4 @@ fn whole(held_for: HeldFor, frame_bytes: u32, limit: u32) -> Result<Frame, EndRe
         held_for,
         frame_bytes,
     })
-}
-
-impl HeldFor {
-    /// What goes out instead of this frame (which begins with its correlation id); `None`: the frame as it is.
-    fn replace(
-        self,
-        shared: &Shared,
-        frame: &[u8],
-    ) -> Result<Option<(Vec<u8>, Findings)>, EndReason> {
-        let HeldFor::Rewrite {
-            kind,
-            api_key,
-            api_version,
-        } = self
-        else {
-            return self.handshake_done(shared, frame);
-        };
-        let mut bytes = Vec::new();
-        let cx = shared.cluster.rewrite_context();
-        let findings = rewrite::whole(kind, api_version, frame, &cx, &mut bytes)
-            .map_err(|e| malformed(api_key, e))?;
-        let may_pass = matches!(
-            kind,
-            WholeResponse::Produce | WholeResponse::ShareAcknowledge
-        );
-        if may_pass && findings.rewritten == 0 && findings.unmapped.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some((bytes, findings)))
-    }
-
-    fn handshake_done(
-        self,
-        shared: &Shared,
-        frame: &[u8],
-    ) -> Result<Option<(Vec<u8>, Findings)>, EndReason> {
-        if let HeldFor::Handshake(mechanism) = self {
-            let code = sasl::handshake_error_code(frame)
-                .map_err(|e| EndReason::MalformedResponse(format!("SaslHandshake {e}")))?;
-            shared.handshake_over((code == 0).then(|| RawTokens::new(mechanism)));
-        }
-        Ok(None)
-    }
-
-    fn note(self, shared: &Shared, findings: &Findings) {
-        if let HeldFor::Rewrite { api_key, .. } = self {
-            shared.cluster.note(api_key, findings);
-        }
-    }
-}
-
-fn malformed(api_key: i16, error: Malformed) -> EndReason {
-    EndReason::MalformedResponse(format!("{} {error}", api::name(api_key)))
 }

@@ -146,6 +146,21 @@ fn every_log_line_is_json_whatever_the_peers_send() {
 }
 
 #[test]
+fn text_log_lines_have_no_colour_where_there_is_no_terminal() {
+    let broker = Broker::start();
+    let toml = Setup::with(&broker)
+        .section("[log]\nformat = \"text\"\nlevel = \"info\"")
+        .toml();
+    let proxy = Proxy::spawn(&toml);
+    crate::common::proxy::wait_until("the proxy to be ready", || {
+        proxy.log_text().contains("ready")
+    });
+    let log = proxy.log_text();
+    assert!(log.contains("INFO listening cluster="), "{log}");
+    assert!(!log.contains("\\u001b"), "{log}");
+}
+
+#[test]
 fn the_end_of_a_session_is_logged_with_who_where_what_and_how_much() {
     let broker = Broker::start();
     let proxy = Setup::with(&broker).start();

@@ -5,7 +5,7 @@ use crate::common::client::Client;
 use crate::common::dns::Dns;
 use crate::common::proxy::Proxy;
 use crate::common::wire::End;
-use crate::setup::{Setup, answer_heartbeat, heartbeat, wait_for_ends};
+use crate::setup::{Setup, answer_heartbeat, heartbeat, told_end, wait_for_ends};
 
 fn gone() -> std::net::SocketAddr {
     let mut broker = Broker::start();
@@ -110,8 +110,15 @@ fn bootstrap_servers_that_lead_back_to_the_proxy_are_recognised() {
         .toml();
     let toml = toml.replace("bootstrap_port = 0", &format!("bootstrap_port = {port}"));
     let proxy = Proxy::start(&toml);
-    let mut client = ask(&proxy);
-    client.end();
+    ask(&proxy).end();
+    proxy.wait_for_end("main", "loop");
+    assert_eq!(
+        told_end(&proxy, "loop"),
+        (
+            "session ended: the connection was made by this proxy itself".to_owned(),
+            "correct bootstrap_servers or the address of a node: it must lead to the brokers and not back to this proxy".to_owned()
+        )
+    );
     let opened = "portolan_connections_total{cluster=\"main\",route=\"bootstrap\"}";
-    assert!(proxy.metric(opened) < 10.0, "it went round and round");
+    assert_eq!(proxy.metric(opened), 2.0, "the client's and one of its own");
 }

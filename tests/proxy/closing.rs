@@ -150,13 +150,86 @@ fn a_broker_restart_is_survived_by_a_new_connection() {
     proxy.assert_calm();
 }
 
+// Trap 13
+#[test]
+fn a_client_that_half_closes_before_its_broker_is_reached_is_answered() {
+    let dns = crate::common::dns::Dns::start();
+    let broker = Broker::start();
+    let name = format!("later.test:{}", broker.address().port());
+    let proxy = Setup::bootstrap(&name)
+        .nodes("0", Some(&name))
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .section("[timeouts]\nconnect = \"30s\"")
+        .start();
+    let mut client = Client::connect(proxy.node("main", 0));
+    client.send(&[heartbeat(1), heartbeat(2)].concat());
+    client.half_close();
+    dns.wait_until_asked("later.test", 1);
+    dns.set("later.test", &["127.0.0.1"]);
+    let mut link = broker.accept();
+    for id in [1, 2] {
+        answer_heartbeat(&mut client, &mut link, id);
+    }
+    assert_eq!(link.end(), End::Closed);
+    drop(link);
+    assert_eq!(client.end(), End::Closed);
+    proxy.assert_calm();
+}
+
+// Trap 13
+#[test]
+fn a_client_that_half_closes_behind_a_full_queue_is_answered_to_the_last() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nin_flight = 2")
+        .start();
+    let all: Vec<u8> = (0..7).flat_map(heartbeat).collect();
+    let (mut client, mut link) = open(&proxy, &broker, &all);
+    client.half_close();
+    for id in 0..7 {
+        answer_heartbeat(&mut client, &mut link, id);
+    }
+    assert_eq!(link.end(), End::Closed);
+    drop(link);
+    assert_eq!(client.end(), End::Closed);
+    proxy.assert_calm();
+}
+
+// Trap 13
+#[test]
+fn a_client_that_resets_behind_a_full_queue_is_noticed() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nin_flight = 1")
+        .start();
+    let (client, mut link) = open(&proxy, &broker, &[heartbeat(1), heartbeat(2)].concat());
+    link.request();
+    client.into_wire().reset();
+    assert_eq!(link.end(), End::Reset);
+    proxy.wait_for_end("main", "client_reset");
+}
+
+// Trap 13
+#[test]
+fn a_client_that_only_the_proxy_answered_may_half_close_as_well() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.send(&frames::raw_request(18, 77, 1, b"\0"));
+    client.half_close();
+    assert_eq!(client.frame()[..6], [0, 0, 0, 1, 0, 35]);
+    assert_eq!(client.end(), End::Closed);
+    assert_eq!(broker.connections(), 0);
+    proxy.wait_for_end("main", "client_closed");
+}
+
 #[test]
 fn a_client_that_gives_up_while_its_broker_is_dialled_leaves_nothing_behind() {
     let dns = crate::common::dns::Dns::start();
     let proxy = Setup::bootstrap("nowhere.test:9092")
         .nodes("0", Some("nowhere.test:9092"))
         .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
-        .section("[timeouts]\nconnect = \"30s\"")
+        .section("[timeouts]\nconnect = \"1s\"")
         .start();
     let mut client = Client::connect(proxy.node("main", 0));
     client.send(&heartbeat(1));

@@ -81,7 +81,7 @@ fn no_further_request_is_taken_while_draining() {
         .start();
     let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
     let request = link.request();
-    let (mut idle, _) = talking(&proxy, &broker);
+    let (mut idle, _idle_link) = talking(&proxy, &broker);
     proxy.terminate();
     // The one thread has heard of it when this ends.
     assert_eq!(idle.end(), End::Closed);
@@ -215,5 +215,28 @@ fn without_connections_the_process_ends_at_once() {
     proxy.terminate();
     assert_eq!(proxy.wait().code(), Some(0));
     assert!(proxy.log_has("drained"));
+    proxy.assert_calm();
+}
+
+#[test]
+fn a_request_whose_broker_is_still_being_looked_for_is_answered() {
+    let dns = crate::common::dns::Dns::start();
+    let broker = Broker::start();
+    let name = format!("later.test:{}", broker.address().port());
+    let mut proxy = Setup::bootstrap(&name)
+        .nodes("0", Some(&name))
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .section("[timeouts]\nconnect = \"30s\"")
+        .start();
+    let mut client = Client::connect(proxy.node("main", 0));
+    client.send(&heartbeat(1));
+    dns.wait_until_asked("later.test", 1);
+    terminate(&proxy);
+    dns.set("later.test", &["127.0.0.1"]);
+    let mut link = broker.accept();
+    answer_heartbeat(&mut client, &mut link, 1);
+    assert_eq!(client.end(), End::Closed);
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
     proxy.assert_calm();
 }

@@ -13,6 +13,7 @@ mod api_versions;
 mod apis;
 mod bootstrap;
 mod closing;
+mod crowd;
 mod dns;
 mod drain;
 mod endpoints;

@@ -6,7 +6,7 @@ use super::super::prefix::SIZE_BYTES;
 use super::super::schema;
 use super::super::walk::{Feed, Walk};
 use super::super::walker::ResponseWalker;
-use super::{Context, Elements, Findings, SeenBroker};
+use super::{Context, Elements, Findings, SeenBroker, size_field};
 use crate::port_map::NodeId;
 
 /// Finds the end of the head (everything up to and including the controller id; in version 0 the brokers) while the
@@ -80,14 +80,8 @@ pub fn metadata_head(
             field: "brokers",
             problem: "longer than the frame",
         })?;
-    let size = u32::try_from(out.len() - SIZE_BYTES + topics)
-        .ok()
-        .filter(|&size| i32::try_from(size).is_ok())
-        .ok_or(Malformed {
-            field: "brokers",
-            problem: "the rewritten frame is too large",
-        })?;
-    out[..SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
+    let size = size_field(out.len() - SIZE_BYTES + topics)?;
+    out[..SIZE_BYTES].copy_from_slice(&size);
     let walker = (!findings.unmapped.is_empty())
         .then(|| ResponseWalker::metadata_topics(version, topics as u32));
     Ok((findings, walker))

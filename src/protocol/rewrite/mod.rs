@@ -71,9 +71,19 @@ pub fn whole(
             endpoints::share_acknowledge(version, frame, cx, out, &mut findings)?;
         }
     }
-    let size = (out.len() - SIZE_BYTES) as u32;
-    out[..SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
+    let size = size_field(out.len() - SIZE_BYTES)?;
+    out[..SIZE_BYTES].copy_from_slice(&size);
     Ok(findings)
+}
+
+/// The size field of a frame; our addresses may be longer than the broker's, and a frame has an end.
+fn size_field(bytes: usize) -> Result<[u8; SIZE_BYTES], Malformed> {
+    i32::try_from(bytes)
+        .map(i32::to_be_bytes)
+        .map_err(|_| Malformed {
+            field: "brokers",
+            problem: "the rewritten frame is too large",
+        })
 }
 
 impl SeenBroker {
@@ -154,5 +164,17 @@ impl Elements {
     fn write(self, out: &mut Vec<u8>) {
         put_array_length(out, self.flexible, self.count);
         out.extend_from_slice(&self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_cannot_be_larger_than_its_size_field_can_say() {
+        assert_eq!(size_field(0x7fff_ffff), Ok([0x7f, 0xff, 0xff, 0xff]));
+        assert!(size_field(0x8000_0000).is_err());
+        assert!(size_field(0x1_0000_0001).is_err());
     }
 }

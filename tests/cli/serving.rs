@@ -1,6 +1,6 @@
 //! `run` as a process: start by file and by flags, ports that are taken, signals, streams.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::common::proxy::{PATIENCE, Proxy};
+use crate::common::proxy::{PATIENCE, Proxy, wait_until};
 use crate::{Outcome, collect, file, finish, path, portolan, wait};
 
 /// A configuration with free ports on the loopback interface.
@@ -102,6 +102,45 @@ fn sigterm_and_sigint_end_it_with_0_and_nothing_on_stdout() {
         assert!(lines[0].contains(name), "{lines:?}");
         assert_eq!(running.end(), (Some(0), String::new()));
     }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_with_1() {
+    // A broker that takes a request and never answers keeps the drain waiting.
+    let broker = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = broker.local_addr().expect("an address").to_string();
+    let file = file(&FREE.replace("kafka.invalid:9092", &address));
+    let mut command = portolan(["run", "--config", path(&file), "--log-format", "json"]);
+    let running = Running::start(&mut command);
+    let ready = running.until("ready");
+    let listening = ready.iter().find(|line| line.contains("bootstrap"));
+    let listening: Value = serde_json::from_str(listening.expect("a line")).expect("it is JSON");
+    let bootstrap = listening["address"].as_str().expect("an address");
+    let mut client = TcpStream::connect(bootstrap).expect("it accepts");
+    // ApiVersions v0, correlation id 7, no client id.
+    let request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+    client.write_all(&request).expect("it is sent");
+    broker.set_nonblocking(true).expect("it can be");
+    let mut dialled = None;
+    wait_until("the proxy dials", || {
+        dialled = broker.accept().ok();
+        dialled.is_some()
+    });
+    let (mut at_broker, _) = dialled.expect("it was waited for");
+    at_broker.set_nonblocking(false).expect("it can be");
+    at_broker
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a timeout can be set");
+    let mut received = [0; 14];
+    at_broker
+        .read_exact(&mut received)
+        .expect("the request arrives");
+
+    running.signal(Signal::TERM);
+    running.until("draining");
+    running.signal(Signal::TERM);
+    running.until("a second signal: stopped before all connections were drained");
+    assert_eq!(running.end(), (Some(1), String::new()));
 }
 
 #[test]

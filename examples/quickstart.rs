@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use portolan::config::{Config, ParseOptions};
@@ -90,11 +90,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = config(&internal, arguments.port);
     let parsed = Config::from_toml(&config, &ParseOptions::default()).map_err(|e| e.to_string())?;
     let server = Server::bind(parsed).await.map_err(|error| {
-        let other = if arguments.port < 40_000 {
-            arguments.port + 10_000
-        } else {
-            19_092
-        };
+        let other = 10_000 + arguments.port % 50_000;
         format!(
             "{error}\n\nIs a Kafka broker running here? Other ports will do as well:\n\n    \
              cargo run --release --example quickstart -- --port {other}"
@@ -211,7 +207,7 @@ fn produce(bootstrap: &str) -> Result<f64, Failure> {
 }
 
 fn consume(bootstrap: &str) -> Result<f64, Failure> {
-    let step = Step::begin("Consuming in a group (brokers let a new group wait for 3 s)");
+    let step = Step::begin("Consuming in a group (a new one waits 3 s for members)");
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", "quickstart")
@@ -248,28 +244,25 @@ fn indent(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
+/// The count of a step that is over.
+const OVER: u64 = u64::MAX;
+
 /// A line on standard error that shows that something is going on.
 struct Step {
     name: &'static str,
     count: Arc<AtomicU64>,
-    over: Arc<AtomicBool>,
     painter: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Step {
     fn begin(name: &'static str) -> Self {
-        let (count, over) = (
-            Arc::new(AtomicU64::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let (shown, stop) = (count.clone(), over.clone());
+        let count = Arc::new(AtomicU64::new(0));
+        let shown = count.clone();
         let painter = std::io::stderr().is_terminal().then(|| {
             std::thread::spawn(move || {
                 for frame in ["-", "\\", "|", "/"].iter().cycle() {
-                    if stop.load(Ordering::Relaxed) {
-                        return;
-                    }
                     let amount = match shown.load(Ordering::Relaxed) {
+                        OVER => return,
                         0 => String::new(),
                         n => format!(" {n}"),
                     };
@@ -282,7 +275,6 @@ impl Step {
         Step {
             name,
             count,
-            over,
             painter,
         }
     }
@@ -293,7 +285,7 @@ impl Step {
     }
 
     fn finish(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.count.store(OVER, Ordering::Relaxed);
         if let Some(painter) = self.painter.take() {
             let _ = painter.join();
             eprint!("\r\x1b[K");

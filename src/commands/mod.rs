@@ -41,7 +41,7 @@ pub struct CommandLine {
 enum Command {
     /// Serve clients
     #[command(after_help = "Examples:\n  portolan run --config portolan.toml\n  \
-                      portolan run --bootstrap-servers kafka-headless:9092 --advertised-host kafka.example.com --nodes 0-9")]
+                      portolan run --bootstrap-servers kafka-headless:9092 \\\n      --advertised-host kafka.example.com --nodes 0-9")]
     Run(Box<run::Run>),
     /// Look at a configuration file
     #[command(

@@ -43,8 +43,8 @@ fn every_flag_and_argument_has_a_variable_named_after_it() {
     let mut flags = 0;
     for command in COMMANDS {
         let text = help(command);
-        let entries = text.split('\n').map(str::trim_start);
-        let entries: Vec<&str> = entries.collect();
+        let options = text.split("\nExample").next().unwrap_or_default();
+        let entries: Vec<&str> = options.lines().map(str::trim_start).collect();
         for (n, entry) in entries.iter().enumerate() {
             let name = match (entry.strip_prefix("--"), *entry) {
                 (Some(rest), _) => rest.split([' ', ',']).next().unwrap_or_default(),
@@ -106,5 +106,26 @@ fn wrong_usage_is_2_and_says_what_is_right() {
             "{arguments:?}: {}",
             outcome.stderr
         );
+    }
+}
+
+#[test]
+fn the_examples_can_be_pasted_into_a_shell() {
+    for command in COMMANDS {
+        let text = help(command);
+        let (_, examples) = text
+            .split_once("Example")
+            .unwrap_or_else(|| panic!("{text}"));
+        let examples = examples.replace(" \\\n", " ");
+        let lines: Vec<&str> = examples
+            .lines()
+            .skip(1)
+            .take_while(|l| !l.is_empty())
+            .collect();
+        assert!(!lines.is_empty(), "{text}");
+        for line in lines {
+            let is_whole = line.starts_with("  portolan ");
+            assert!(is_whole, "a line was broken: {line:?} in\n{text}");
+        }
     }
 }

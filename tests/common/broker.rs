@@ -1,14 +1,14 @@
 //! A scripted broker: accepts connections, counts them, and does with each what the test says, right or wrong.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use kafka_protocol::protocol::{Encodable, HeaderVersion, Request};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::frames;
 use super::proxy::{PATIENCE, wait_until};
@@ -18,7 +18,7 @@ use super::wire::Wire;
 pub struct Broker {
     address: SocketAddr,
     accepted: Arc<AtomicUsize>,
-    stopping: Arc<AtomicBool>,
+    listener: Arc<TcpListener>,
     links: Mutex<Receiver<Link>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -89,16 +89,16 @@ impl Broker {
     fn listen(listener: TcpListener, handler: Option<Arc<Handler>>) -> Self {
         let address = listener.local_addr().expect("a bound socket");
         let accepted = Arc::new(AtomicUsize::new(0));
-        let stopping = Arc::new(AtomicBool::new(false));
+        let listener = Arc::new(listener);
         let (sender, links) = channel();
         let thread = std::thread::spawn({
-            let (accepted, stopping) = (accepted.clone(), stopping.clone());
-            move || accept_loop(&listener, &accepted, &stopping, handler.as_ref(), &sender)
+            let (accepted, listener) = (accepted.clone(), listener.clone());
+            move || accept_loop(&listener, &accepted, handler.as_ref(), &sender)
         });
         Broker {
             address,
             accepted,
-            stopping,
+            listener,
             links: Mutex::new(links),
             thread: Some(thread),
         }
@@ -130,9 +130,11 @@ impl Broker {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        self.stopping.store(true, Ordering::SeqCst);
-        // Wakes the loop. Where this fails the loop has ended already.
-        let _ = TcpStream::connect_timeout(&self.address, PATIENCE);
+        // Closing it would not do: a child process that another test is starting has a copy for a moment, and until then
+        // the port would accept. This ends it for all copies, and wakes the loop.
+        SockRef::from(&*self.listener)
+            .shutdown(Shutdown::Both)
+            .expect("a listener can be shut down");
         let _ = thread.join();
     }
 }
@@ -163,14 +165,10 @@ fn listener(address: SocketAddr, small_window: bool) -> TcpListener {
 fn accept_loop(
     listener: &TcpListener,
     accepted: &AtomicUsize,
-    stopping: &AtomicBool,
     handler: Option<&Arc<Handler>>,
     links: &Sender<Link>,
 ) {
     while let Ok((stream, _)) = listener.accept() {
-        if stopping.load(Ordering::SeqCst) {
-            return;
-        }
         let link = Link {
             wire: Wire::new(stream),
         };

@@ -283,12 +283,14 @@ impl Upstream {
         patient: bool,
     ) -> Result<Connected, ConnectError> {
         let mut pause = RETRY_FIRST;
+        let mut unresolved = "the name servers did not answer in time".to_owned();
         let found = loop {
-            let unresolved = match timeout_at(deadline, resolver.resolve(&address.host)).await {
+            match timeout_at(deadline, resolver.resolve(&address.host)).await {
                 Ok(Ok(found)) => break found,
-                Ok(Err(ResolveError(why))) => why,
-                Err(_) => "the name servers did not answer in time".to_owned(),
-            };
+                Ok(Err(ResolveError(why))) => unresolved = why,
+                // A look-up that the deadline cut off says less than the ones before it.
+                Err(_) => {}
+            }
             if !patient || Instant::now() + pause >= deadline {
                 return Err(ConnectError::Unresolved {
                     address: address.clone(),

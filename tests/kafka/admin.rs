@@ -8,7 +8,7 @@ use kafka_protocol::messages::alter_partition_reassignments_request::{
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
-use kafka_protocol::messages::{BrokerId, TopicName};
+use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::cluster::Cluster;
@@ -99,6 +99,19 @@ impl Cluster {
                             partition.isr_nodes.len() == partition.replica_nodes.len()
                         })
                 })
+            })
+        });
+    }
+
+    /// Waits until groups have coordinators: the first question for one creates the topic in which groups are kept.
+    pub fn wait_for_coordinators(&self) {
+        let keys = (0..50).map(|n| StrBytes::from_string(format!("group-{n}")));
+        let request = FindCoordinatorRequest::default().with_coordinator_keys(keys.collect());
+        patiently("every group has a coordinator, on every node", || {
+            self.ids().iter().all(|&id| {
+                let answer = self.wire(id).ask(&request, 4).expect("an answer");
+                let mut coordinators = answer.coordinators.iter();
+                coordinators.all(|coordinator| coordinator.error_code == NONE)
             })
         });
     }

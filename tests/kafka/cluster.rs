@@ -136,6 +136,11 @@ impl Cluster {
         format!("{}:{}", internal_host(id), listener.port())
     }
 
+    /// Where the plaintext listener really is whose internal name clients must not see.
+    pub fn plaintext(&self, id: i32) -> SocketAddr {
+        (self.address(id), Listener::Plaintext.port()).into()
+    }
+
     /// Where the tests themselves talk to a node.
     pub fn direct(&self, id: i32) -> SocketAddr {
         (self.address(id), DIRECT_PORT).into()

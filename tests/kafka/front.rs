@@ -13,9 +13,19 @@ pub const NAME: &str = "main";
 pub struct Front {
     /// For its metrics and its log.
     pub proxy: Proxy,
+    config: String,
     tap: Tap,
     bootstrap: u16,
     nodes: Vec<(i32, u16)>,
+}
+
+/// What a front may do otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The configuration has no `address`: the proxy learns where nodes are.
+    pub learned: bool,
+    /// Another line in the section of the cluster.
+    pub line: &'static str,
 }
 
 impl Front {
@@ -26,22 +36,31 @@ impl Front {
 
     /// With ports for these nodes only.
     pub fn with_nodes(cluster: &Cluster, listener: Listener, ids: &[i32]) -> Self {
+        Front::with(cluster, listener, ids, Options::default())
+    }
+
+    /// With ports for these nodes, in another manner.
+    pub fn with(cluster: &Cluster, listener: Listener, ids: &[i32], options: Options) -> Self {
         let bootstrap = Reserved::new();
         let nodes: Vec<(i32, Reserved)> = ids.iter().map(|&id| (id, Reserved::new())).collect();
         let servers = ids.iter().map(|&id| cluster.internal(id, listener));
         let servers: Vec<String> = servers.collect();
         let mut config = format!(
             "[dns]\nhosts_file = {:?}\n[clusters.{NAME}]\nbootstrap_servers = {servers:?}\nadvertised_host = \"127.0.0.1\"\n\
-             listen_address = \"127.0.0.1\"\nbootstrap_port = 0\nbootstrap_advertised_port = {}\n",
+             listen_address = \"127.0.0.1\"\nbootstrap_port = 0\nbootstrap_advertised_port = {}\n{}\n",
             cluster.hosts_file(),
             bootstrap.port(),
+            options.line,
         );
         for ((id, port), server) in nodes.iter().zip(&servers) {
-            let _ = write!(
+            let _ = writeln!(
                 config,
-                "[[clusters.{NAME}.nodes]]\nids = \"{id}\"\nport = 0\nadvertised_port = {}\naddress = {server:?}\n",
+                "[[clusters.{NAME}.nodes]]\nids = \"{id}\"\nport = 0\nadvertised_port = {}",
                 port.port(),
             );
+            if !options.learned {
+                let _ = writeln!(config, "address = {server:?}");
+            }
         }
         let proxy = Proxy::start(&config);
         let ports = nodes.iter().map(|(id, port)| (*id, port.port())).collect();
@@ -52,10 +71,21 @@ impl Front {
         }
         Front {
             proxy,
+            config,
             tap: Tap::start(relays),
             bootstrap: bootstrap_port,
             nodes: ports,
         }
+    }
+
+    /// Starts another proxy in the place of this one, which is returned and still has its connections: a rolling update.
+    pub fn replace_proxy(&mut self) -> Proxy {
+        let proxy = Proxy::start(&self.config);
+        self.tap.redirect(self.bootstrap, proxy.bootstrap(NAME));
+        for &(id, port) in &self.nodes {
+            self.tap.redirect(port, proxy.node(NAME, id));
+        }
+        std::mem::replace(&mut self.proxy, proxy)
     }
 
     /// The one address that clients are given.

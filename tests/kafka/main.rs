@@ -7,11 +7,6 @@
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    reason = "the helpers of tests fail as tests do"
-)]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by a panic; clippy knows a test by its attribute, but not the functions that it calls"
 )]
@@ -20,6 +15,7 @@
 mod common;
 
 mod admin;
+mod answers;
 mod broker;
 mod client;
 mod cluster;
@@ -29,6 +25,7 @@ mod go;
 mod java;
 mod libraries;
 mod librdkafka;
+mod modes;
 mod node;
 mod python;
 mod round_trip;

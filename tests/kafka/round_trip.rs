@@ -21,7 +21,12 @@ pub fn round_trip(program: &Program, cluster: &Cluster, sasl: Option<Sasl>, topi
         Some(_) => Listener::Sasl,
     };
     let front = Front::start(cluster, listener);
-    let result = program.run("round-trip", &front, topic, sasl);
+    round_trip_through(&front, program, sasl, topic);
+}
+
+/// The same through a front that is there already.
+pub fn round_trip_through(front: &Front, program: &Program, sasl: Option<Sasl>, topic: &str) {
+    let result = program.run("round-trip", front, topic, sasl);
     let mut brokers: Vec<String> = front.brokers().split(',').map(str::to_owned).collect();
     brokers.sort();
     let mut expected = json!({

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// What no client may ever receive: parts of the names that brokers advertise inside the cluster.
@@ -12,8 +12,14 @@ pub const INTERNAL: [&str; 2] = ["svc.cluster.local", "kafka-headless"];
 /// Listeners on ports of their own, which clients are told instead of the proxy's.
 pub struct Tap {
     seen: Arc<Seen>,
-    ports: Vec<u16>,
+    relays: Vec<Relay>,
     closing: Arc<AtomicBool>,
+}
+
+/// A port and where it leads.
+struct Relay {
+    port: u16,
+    target: Arc<Mutex<SocketAddr>>,
 }
 
 /// What went by.
@@ -42,26 +48,37 @@ impl Reserved {
 impl Tap {
     /// Relays each reserved port to its target, from now on.
     pub fn start(relays: Vec<(Reserved, SocketAddr)>) -> Self {
-        let tap = Tap {
+        let mut tap = Tap {
             seen: Arc::default(),
-            ports: relays.iter().map(|(reserved, _)| reserved.port()).collect(),
+            relays: Vec::new(),
             closing: Arc::default(),
         };
-        for (Reserved(listener), target) in relays {
+        for (reserved, target) in relays {
+            let port = reserved.port();
+            let target = Arc::new(Mutex::new(target));
             let (seen, closing) = (tap.seen.clone(), tap.closing.clone());
+            let leads_to = target.clone();
             thread::spawn(move || {
-                for client in listener.incoming().map_while(Result::ok) {
+                for client in reserved.0.incoming().map_while(Result::ok) {
                     if closing.load(Ordering::SeqCst) {
                         return;
                     }
+                    let target = *lock(&leads_to);
                     // The proxy is gone: closing the client's connection is what a client would see then.
                     if let Ok(proxy) = TcpStream::connect(target) {
-                        relay(client, proxy, port_of(&listener), &seen);
+                        relay(client, proxy, port, &seen);
                     }
                 }
             });
+            tap.relays.push(Relay { port, target });
         }
         tap
+    }
+
+    /// Lets new connections to a port go elsewhere; those that are open stay where they are.
+    pub fn redirect(&self, port: u16, target: SocketAddr) {
+        let relay = self.relays.iter().find(|relay| relay.port == port);
+        *lock(&relay.expect("a port of this tap").target) = target;
     }
 
     /// How many bytes clients received.
@@ -71,26 +88,22 @@ impl Tap {
 
     /// Where internal names went by: the port and the bytes around.
     pub fn leaks(&self) -> Vec<String> {
-        let leaks = self.seen.leaks.lock();
-        leaks.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.seen.leaks).clone()
     }
 }
 
 impl Drop for Tap {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
-        for port in &self.ports {
+        for relay in &self.relays {
             // Wakes the thread that accepts, so that it sees the flag and lets the port go.
-            let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, *port));
+            let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, relay.port));
         }
     }
 }
 
-fn port_of(listener: &TcpListener) -> u16 {
-    listener
-        .local_addr()
-        .map(|address| address.port())
-        .unwrap_or_default()
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn relay(client: TcpStream, proxy: TcpStream, port: u16, seen: &Arc<Seen>) {
@@ -107,8 +120,7 @@ fn relay(client: TcpStream, proxy: TcpStream, port: u16, seen: &Arc<Seen>) {
             seen.to_clients
                 .fetch_add(bytes.len() as u64, Ordering::SeqCst);
             for found in search.look(bytes) {
-                let mut leaks = seen.leaks.lock().unwrap_or_else(PoisonError::into_inner);
-                leaks.push(format!("port {port}: {found}"));
+                lock(&seen.leaks).push(format!("port {port}: {found}"));
             }
         });
     });

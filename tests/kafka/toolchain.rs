@@ -62,7 +62,8 @@ pub fn cached(name: &str, fill: impl FnOnce(&Path)) -> PathBuf {
     }
     let parent = done.parent().expect("it lies in the cache");
     fs::create_dir_all(parent).expect("the cache can be made");
-    let lock = File::create(done.with_extension("lock")).expect("the cache can be written");
+    // One lock for all that lies beside it: what fetches them may share a cache of its own, as mvn does.
+    let lock = File::create(parent.join(".lock")).expect("the cache can be written");
     flock(&lock, FlockOperation::LockExclusive).expect("the cache can be locked");
     if !done.is_dir() {
         let unfinished = tempfile::tempdir_in(parent).expect("the cache can be written");

@@ -21,6 +21,17 @@ pub fn under_traffic(
     disturb: impl FnOnce(&Cluster, &Load),
 ) -> Front {
     let front = Front::start(cluster, Listener::Plaintext);
+    under_traffic_through(front, cluster, prefix, programs, disturb)
+}
+
+/// The same through a front that is there already.
+pub fn under_traffic_through(
+    front: Front,
+    cluster: &Cluster,
+    prefix: &str,
+    programs: &[Program],
+    disturb: impl FnOnce(&Cluster, &Load),
+) -> Front {
     let start = |(n, program): (usize, &Program)| {
         let topic = format!("{prefix}-{n}");
         cluster.create_topic(&topic, 6);

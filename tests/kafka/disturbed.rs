@@ -1,8 +1,11 @@
-//! Leaders that move and brokers that restart or vanish, under the traffic of the newest Java client.
+//! Leaders that move and brokers that restart or vanish, under the traffic of the clients that must not lose anything then.
 
 use crate::client::Program;
 use crate::cluster::{self, Cluster};
-use crate::toolchain::KAFKA_4;
+use crate::go::franz_go;
+use crate::librdkafka::librdkafka;
+use crate::python::confluent_kafka;
+use crate::toolchain::{self, KAFKA_4};
 use crate::traffic::{Load, under_traffic};
 
 /// Moves the leader of every partition five times.
@@ -54,26 +57,38 @@ pub fn nothing_is_lost_while_leaders_move(cluster: &Cluster, prefix: &str, progr
     front.proxy.assert_calm();
 }
 
-#[test]
-fn java_loses_nothing_while_leaders_move() {
-    let Some(cluster) = cluster::newest() else {
-        return;
-    };
-    nothing_is_lost_while_leaders_move(cluster, "leaders-move", &[Program::java(KAFKA_4)]);
+macro_rules! leaders_move_under {
+    ($($name:ident: $program:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let Some(program) = $program() else { return };
+            let Some(cluster) = cluster::newest() else { return };
+            nothing_is_lost_while_leaders_move(cluster, stringify!($name), &[program]);
+        }
+    )*};
+}
+
+// One test for each client: the counters must show that this very client was sent new leaders' addresses.
+leaders_move_under! {
+    java_loses_nothing_while_leaders_move: java;
+    franz_go_loses_nothing_while_leaders_move: franz_go;
+    librdkafka_loses_nothing_while_leaders_move: librdkafka;
+    confluent_kafka_loses_nothing_while_leaders_move: confluent_kafka;
 }
 
 #[test]
-fn java_loses_nothing_while_nodes_restart_and_one_vanishes() {
+fn no_client_loses_anything_while_nodes_restart_and_one_vanishes() {
+    let programs = [java(), franz_go(), librdkafka(), confluent_kafka()];
+    let programs: Vec<Program> = programs.into_iter().flatten().collect();
     let Some((cluster, _one_at_a_time)) = cluster::own() else {
         return;
     };
-    under_traffic(
-        &cluster,
-        "restarts",
-        &[Program::java(KAFKA_4)],
-        |cluster, load| {
-            nodes_restart(cluster, load);
-            a_node_vanishes(cluster, load);
-        },
-    );
+    under_traffic(&cluster, "restarts", &programs, |cluster, load| {
+        nodes_restart(cluster, load);
+        a_node_vanishes(cluster, load);
+    });
+}
+
+fn java() -> Option<Program> {
+    toolchain::available(&["java", "javac", "mvn"]).then(|| Program::java(KAFKA_4))
 }

@@ -121,7 +121,7 @@ fn drain_delivers_a_produce_request_with_acks_0_whole_and_waits_for_no_answer() 
     let mut proxy = Setup::with(&broker).start();
     let (mut client, mut link) = talking(&proxy, &broker);
     // More than all buffers on the way hold, so that it is under way when the signal comes.
-    let produce = frames::request(1, 9, &frames::produce(9, 0, &vec![7; 60_000_000]));
+    let produce = frames::request(1, 9, &frames::produce(9, 0, &vec![7; 40_000_000]));
     let expected = produce.clone();
     let sender = std::thread::spawn(move || {
         client.send(&produce);

@@ -96,6 +96,18 @@ fn a_client_whose_broker_cannot_be_reached_is_reset() {
     assert_eq!(proxy.metric(failures), 1.0);
 }
 
+#[test]
+fn an_outage_that_meets_many_clients_is_one_line_in_the_log() {
+    let proxy = Setup::bootstrap(gone()).node(0, gone()).start();
+    for _ in 0..50 {
+        ask(&proxy).end();
+    }
+    wait_for_ends(&proxy, "connect_failed", 50);
+    let told: Vec<_> = proxy.log();
+    let told: Vec<_> = told.iter().filter(|l| l["level"] == "WARN").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
 /// Bootstrap servers that are the proxy's own bootstrap port, through a name that only DNS knows.
 #[test]
 fn bootstrap_servers_that_lead_back_to_the_proxy_are_recognised() {

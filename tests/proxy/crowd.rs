@@ -6,27 +6,15 @@ use crate::common::broker::{Broker, Link, Received};
 use crate::common::client::Client;
 use crate::common::frames;
 use crate::common::proxy::{Proxy, wait_until};
-use crate::setup::{Setup, heartbeat};
+use crate::setup::{Numbers, Setup, heartbeat};
 
 const CLIENTS: u64 = 24;
 const ROUNDS: u64 = 12;
 const DEPTH: i32 = 20;
 
-/// Numbers that look random and are the same in each run (xorshift).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
 /// Answers with what the request says, so that each client knows its own answers.
 fn echo(mut link: Link) {
-    let mut numbers = Numbers(0x9e37_79b9);
+    let mut numbers = Numbers::new(0);
     while let Some(request) = link.try_request() {
         if request.api_key == 0 {
             // acks=0: nobody waits.
@@ -52,7 +40,7 @@ fn answer(request: &Received) -> Vec<u8> {
 }
 
 fn one_client(proxy: &Proxy, seed: u64) {
-    let mut numbers = Numbers(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1);
+    let mut numbers = Numbers::new(seed);
     for _ in 0..ROUNDS {
         let mut client = Client::connect(proxy.node("main", 0));
         let mut requests = Vec::new();

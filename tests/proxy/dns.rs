@@ -210,6 +210,24 @@ fn a_changed_hosts_file_counts_at_the_next_dial() {
 
 // Trap 12
 #[test]
+fn a_hosts_file_of_the_same_length_that_takes_its_place_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hosts");
+    let old = Broker::start();
+    let new = beside(&old, [127, 0, 0, 2]);
+    std::fs::write(&path, format!("127.0.0.1 {NAME}\n")).unwrap();
+    let dns = Dns::start();
+    let proxy = Proxy::start(&with_hosts_file(&dns, &old, &path));
+    reach(&proxy, &old);
+    let next = directory.path().join("next");
+    std::fs::write(&next, format!("127.0.0.2 {NAME}\n")).unwrap();
+    std::fs::rename(&next, &path).unwrap();
+    reach(&proxy, &new);
+    proxy.assert_calm();
+}
+
+// Trap 12
+#[test]
 fn a_hosts_file_that_is_away_for_a_moment_keeps_its_content() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("hosts");
@@ -250,4 +268,23 @@ fn localhost_needs_no_name_server() {
         .start();
     reach(&proxy, &broker);
     assert_eq!(dns.asked("localhost"), 0);
+}
+
+#[test]
+fn ipv6_is_listened_on_and_dialled() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("SKIPPED: this machine has no IPv6 loopback address");
+        return;
+    }
+    let broker = Broker::start_at("[::1]:0".parse().unwrap());
+    let dns = Dns::start();
+    dns.set(NAME, &["::1"]);
+    let toml = by_name(&dns, broker.address().port())
+        .toml()
+        .replace("\"127.0.0.1\"\n", "\"::1\"\n");
+    assert!(toml.contains("listen_address = \"::1\""));
+    let proxy = Proxy::start(&toml);
+    assert!(proxy.node("main", 0).is_ipv6());
+    reach(&proxy, &broker);
+    proxy.assert_calm();
 }

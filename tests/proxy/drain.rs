@@ -236,3 +236,25 @@ fn a_request_whose_broker_is_still_being_looked_for_is_answered() {
     assert_eq!(proxy.wait().code(), Some(0));
     proxy.assert_calm();
 }
+
+#[test]
+fn requests_behind_a_full_queue_are_answered_or_not_taken() {
+    let broker = Broker::answering(|request| Some(request.answer_bytes(b"alive")));
+    for _ in 0..5 {
+        let mut proxy = Setup::with(&broker)
+            .section("[limits]\nin_flight = 1")
+            .start();
+        let mut client = Client::connect(proxy.bootstrap("main"));
+        client.send(&(0..500).flat_map(heartbeat).collect::<Vec<u8>>());
+        client.frame();
+        proxy.terminate();
+        let mut answered = 1;
+        while let Some(frame) = client.try_frame() {
+            assert_eq!(frame[..4], i32::to_be_bytes(answered));
+            answered += 1;
+        }
+        drop(client);
+        assert_eq!(proxy.wait().code(), Some(0));
+        proxy.assert_calm();
+    }
+}

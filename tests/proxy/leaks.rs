@@ -144,6 +144,18 @@ fn a_broker_outside_the_map_is_told_once_with_the_lines_that_would_map_it() {
 
 // Trap 11
 #[test]
+fn a_nodes_port_rewrites_as_the_bootstrap_port_does() {
+    let broker = Broker::answering(|request| Some(request.answer(&frames::metadata(12, &[0, 5]))));
+    let proxy = two_nodes(&broker);
+    let mut client = Client::connect(proxy.node("main", 1));
+    let found = client.ask(12, &MetadataRequest::default());
+    assert_eq!(found.brokers.len(), 1);
+    assert_eq!(&*found.brokers[0].host, ADVERTISED_HOST);
+    assert_eq!(found.brokers[0].port, port(&proxy, 0));
+}
+
+// Trap 11
+#[test]
 fn metadata_without_any_mapped_broker_is_an_empty_list() {
     let broker = Broker::start();
     let proxy = two_nodes(&broker);

@@ -19,6 +19,7 @@ mod drain;
 mod endpoints;
 mod first_bytes;
 mod foreign;
+mod garbage;
 mod leaks;
 mod learned;
 mod order;

@@ -113,3 +113,20 @@ fn two_connections_with_the_same_correlation_ids_do_not_mix() {
     assert_eq!(client_a.frame(), answer_a[4..]);
     assert_eq!(client_b.frame(), answer_b[4..]);
 }
+
+// Trap 2
+#[test]
+fn a_client_may_use_one_correlation_id_for_all_its_requests() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    for id in [7, 0, -1, i32::MIN, i32::MAX] {
+        let all = [heartbeat(id), heartbeat(id), heartbeat(id)].concat();
+        let (mut client, mut link) = open(&proxy, &broker, &all);
+        for n in 0..3 {
+            let answer = link.request().answer_bytes(&[n]);
+            link.send(&answer);
+            assert_eq!(client.frame(), answer[4..]);
+        }
+    }
+    proxy.assert_calm();
+}

@@ -151,3 +151,21 @@ pub(crate) fn told_end(proxy: &Proxy, reason: &str) -> (String, String) {
 pub(crate) fn wait_for_ends(proxy: &Proxy, reason: &str, least: usize) {
     wait_until(reason, || proxy.ends("main", reason) >= least as f64);
 }
+
+/// Numbers that look random and are the same in each run (xorshift).
+pub(crate) struct Numbers(u64);
+
+impl Numbers {
+    /// Another sequence for each seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Numbers((seed + 1).wrapping_mul(0x2545_f491_4f6c_dd1d) | 1)
+    }
+
+    /// The next one, below a limit.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}

@@ -132,7 +132,7 @@ fn a_slow_reader_holds_up_its_broker_and_costs_bounded_memory() {
     let mut link = broker.accept();
     let request = link.request();
     let before = peak(&proxy);
-    const BYTES: usize = 60_000_000;
+    const BYTES: usize = 40_000_000;
     let size = i32::try_from(BYTES + 4).unwrap();
     link.send(&[size.to_be_bytes(), request.correlation_id.to_be_bytes()].concat());
     let taken = link.send_until_stuck(BYTES);
@@ -150,12 +150,12 @@ fn a_slow_reader_holds_up_its_broker_and_costs_bounded_memory() {
 }
 
 #[test]
-fn a_request_of_90_mb_passes_in_bounded_memory() {
+fn a_request_of_40_mb_passes_in_bounded_memory() {
     let broker = Broker::start();
     let proxy = Setup::with(&broker).start();
     let (mut client, mut link) = talking(&proxy, &broker);
     let before = peak(&proxy);
-    let produce = frames::request(1, 9, &frames::produce(9, 1, &vec![7; 90_000_000]));
+    let produce = frames::request(1, 9, &frames::produce(9, 1, &vec![7; 40_000_000]));
     let expected = produce[4..].to_vec();
     let sender = std::thread::spawn(move || {
         client.send(&produce);

@@ -25,4 +25,5 @@ mod oracle;
 mod port_map;
 mod samples;
 mod sasl;
+mod seeds;
 mod walkers;

@@ -81,6 +81,22 @@ fn an_old_brokers_answer_to_a_newer_version_passes_in_the_layout_of_version_0() 
 }
 
 #[test]
+fn an_answer_of_librdkafkas_embedded_brokers_to_a_newer_version_passes_as_it_is() {
+    let ports = port_map("proxy", Default::default());
+    // Error 35, then a count that is neither that of version 0 nor that of version 3, and one api.
+    let body = [0, 35, 1, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0, 0];
+    let mut frame = CORRELATION_ID.to_be_bytes().to_vec();
+    frame.extend_from_slice(&body);
+    for version in [3, 4] {
+        let rewritten = whole(WholeResponse::ApiVersions, version, &frame, &ports).unwrap();
+        assert_eq!(rewritten.frame, frame, "version {version}");
+    }
+    // Without the error it would be a promise, and one that the proxy cannot read.
+    (frame[5], frame[6]) = (0, 9);
+    assert!(whole(WholeResponse::ApiVersions, 3, &frame, &ports).is_err());
+}
+
+#[test]
 fn other_errors_have_the_layout_of_the_asked_version() {
     let ports = port_map("proxy", Default::default());
     for version in 0..=4 {

@@ -16,6 +16,30 @@ pub(super) fn rewrite(
     policy: &Policy,
     out: &mut Vec<u8>,
 ) -> Result<(), Malformed> {
+    let begin = out.len();
+    let outcome = intersect(version, frame, policy, out);
+    // librdkafka's embedded brokers answer error 35 in a layout that is of no version. It carries no addresses, and all that a
+    // client can do with it is to ask again with version 0.
+    if outcome.is_err() && error_code(frame) == Some(UNSUPPORTED_VERSION) {
+        out.truncate(begin);
+        out.extend_from_slice(frame);
+        return Ok(());
+    }
+    outcome
+}
+
+fn error_code(frame: &[u8]) -> Option<i16> {
+    let mut cursor = Cursor::new(frame);
+    cursor.i32("correlation id").ok()?;
+    cursor.i16("error code").ok()
+}
+
+fn intersect(
+    version: i16,
+    frame: &[u8],
+    policy: &Policy,
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
     let mut cursor = Cursor::new(frame);
     // The response header is version 0 whatever the version of the body, so that any client can read it.
     cursor.i32("correlation id")?;

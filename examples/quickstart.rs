@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use portolan::config::{Config, ParseOptions};
+use portolan::logging;
 use portolan::server::Server;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -89,8 +90,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
 
     let config = config(&internal, arguments.port);
     let parsed = Config::from_toml(&config, &ParseOptions::default()).map_err(|e| e.to_string())?;
+    logging::start(&parsed.log);
+    let other = 10_000 + arguments.port % 50_000;
     let server = Server::bind(parsed).await.map_err(|error| {
-        let other = 10_000 + arguments.port % 50_000;
         format!(
             "{error}\n\nIs a Kafka broker running here? Other ports will do as well:\n\n    \
              cargo run --release --example quickstart -- --port {other}"
@@ -100,27 +102,24 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let serving = tokio::spawn(server.run(async {
         let _ = stopped.await;
     }));
-
     let external = format!("127.0.0.1:{}", arguments.port);
-    println!(
-        "\nPortolan runs with this configuration:\n\n{}",
-        indent(&config)
-    );
+    println!("\nPortolan runs with this configuration:\n");
+    config.lines().for_each(|line| println!("    {line}"));
     let address = external.clone();
     tokio::task::spawn_blocking(move || demonstrate(&internal, &address)).await??;
 
-    if arguments.once {
-        println!("\nAll of it went through one address. Good-bye.");
-    } else {
-        println!("\nEverything stays up. In another terminal, if you have kcat:\n");
-        println!("    kcat -b {external} -L");
-        println!("    echo hello | kcat -b {external} -t {TOPIC} -P");
-        println!("    kcat -b {external} -t {TOPIC} -C -o -5 -e\n");
-        println!("Ctrl-C ends it.");
+    if !arguments.once {
+        println!(
+            "\nEverything stays up. In another terminal, if you have kcat:\n\n    \
+             kcat -b {external} -L\n    \
+             echo hello | kcat -b {external} -t {TOPIC} -P\n    \
+             kcat -b {external} -t {TOPIC} -C -o -5 -e\n\nCtrl-C ends it."
+        );
         tokio::signal::ctrl_c().await?;
     }
     let _ = stop.send(());
     serving.await??;
+    println!("\nAll of it went through one address. Good-bye.");
     Ok(())
 }
 
@@ -138,7 +137,10 @@ fn config(internal: &str, port: u16) -> String {
          port = {}\n\
          \n\
          [admin]\n\
-         listen = \"\"\n",
+         listen = \"\"\n\
+         \n\
+         [log]\n\
+         level = \"warn\"\n",
         servers.join(", "),
         port + 1,
     )
@@ -178,7 +180,9 @@ fn told(bootstrap: &str) -> Result<BTreeSet<(i32, String)>, Failure> {
     let client: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .create()?;
-    let metadata = client.fetch_metadata(None, PATIENCE)?;
+    let metadata = client
+        .fetch_metadata(None, PATIENCE / 6)
+        .map_err(|error| format!("{bootstrap} does not tell its brokers: {error}"))?;
     Ok(metadata
         .brokers()
         .iter()
@@ -238,10 +242,6 @@ fn consume(bootstrap: &str) -> Result<f64, Failure> {
     }
     step.done();
     Ok(MESSAGES as f64 / begin.elapsed().as_secs_f64())
-}
-
-fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
 /// The count of a step that is over.

@@ -77,13 +77,12 @@ impl Cluster {
             answer.error_code == NONE
                 && results.all(|result| [NONE, ELECTION_NOT_NEEDED].contains(&result.error_code))
         });
-        patiently(&format!("the leaders of {topic} are known"), || {
-            let after = self.partitions(topic);
-            let pairs = before.iter().zip(&after);
-            pairs.clone().count() == before.len()
-                && pairs
-                    .into_iter()
-                    .all(|(old, new)| old.leader_id != new.leader_id)
+        patiently(&format!("all nodes know the leaders of {topic}"), || {
+            self.ids().iter().all(|&id| {
+                let after = self.partitions_by(id, topic);
+                let mut pairs = before.iter().zip(&after);
+                pairs.all(|(old, new)| old.leader_id != new.leader_id)
+            })
         });
     }
 
@@ -118,16 +117,17 @@ impl Cluster {
 
     /// What the brokers say about the partitions of a topic, in order.
     pub fn partitions(&self, topic: &str) -> Vec<MetadataResponsePartition> {
-        let metadata = self.metadata(self.ids()[0]).expect("the broker answers");
+        self.partitions_by(self.ids()[0], topic)
+    }
+
+    fn partitions_by(&self, node: i32, topic: &str) -> Vec<MetadataResponsePartition> {
+        let metadata = self.metadata(node).expect("the broker answers");
         let mut topics = metadata.topics.into_iter();
         let found = topics.find(|found| found.name == Some(topic_name(topic)));
         let mut partitions = found.expect("the topic exists").partitions;
         partitions.sort_by_key(|partition| partition.partition_index);
-        assert!(
-            partitions
-                .iter()
-                .all(|partition| partition.leader_id != BrokerId(-1))
-        );
+        let mut leaders = partitions.iter().map(|partition| partition.leader_id);
+        assert!(leaders.all(|leader| leader != BrokerId(-1)));
         partitions
     }
 }

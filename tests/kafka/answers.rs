@@ -21,24 +21,29 @@ fn metadata_is_the_brokers_own_but_for_the_addresses_at_every_version() {
         let name = TopicName(StrBytes::from_static_str(topic));
         let asked = MetadataRequestTopic::default().with_name(Some(name));
         let request = |_| MetadataRequest::default().with_topics(Some(vec![asked.clone()]));
-        compare(cluster, request, |front, mut answer: MetadataResponse| {
-            assert_eq!(answer.topics[0].partitions.len(), 20);
-            // Brokers say another one each time, since clients cannot reach the controller anyway.
-            answer.controller_id = 0.into();
-            answer.brokers.sort_by_key(|broker| broker.node_id);
-            let partitions = &mut answer.topics[0].partitions;
-            partitions.sort_by_key(|partition| partition.partition_index);
-            for broker in &mut answer.brokers {
-                tell(
-                    front,
-                    cluster,
-                    broker.node_id.0,
-                    &mut broker.host,
-                    &mut broker.port,
-                );
-            }
-            answer
-        });
+        compare(
+            cluster,
+            0,
+            request,
+            |front, mut answer: MetadataResponse| {
+                assert_eq!(answer.topics[0].partitions.len(), 20);
+                // Brokers say another one each time, since clients cannot reach the controller anyway.
+                answer.controller_id = 0.into();
+                answer.brokers.sort_by_key(|broker| broker.node_id);
+                let partitions = &mut answer.topics[0].partitions;
+                partitions.sort_by_key(|partition| partition.partition_index);
+                for broker in &mut answer.brokers {
+                    tell(
+                        front,
+                        cluster,
+                        broker.node_id.0,
+                        &mut broker.host,
+                        &mut broker.port,
+                    );
+                }
+                answer
+            },
+        );
     }
 }
 
@@ -58,6 +63,7 @@ fn coordinators_are_the_brokers_own_but_for_the_addresses_at_every_version() {
         cluster.wait_for_coordinators();
         compare(
             cluster,
+            0,
             request,
             |front, mut answer: FindCoordinatorResponse| {
                 assert_eq!(answer.error_code, 0, "{answer:?}");
@@ -92,6 +98,7 @@ fn the_described_cluster_is_the_brokers_own_but_for_the_addresses_at_every_versi
         let request = |_| DescribeClusterRequest::default();
         compare(
             cluster,
+            0,
             request,
             |front, mut answer: DescribeClusterResponse| {
                 assert_eq!(answer.brokers.len(), 3);
@@ -148,22 +155,23 @@ fn versions_are_offered_as_the_broker_offers_them_where_they_are_understood() {
     }
 }
 
-fn clusters() -> impl Iterator<Item = &'static Cluster> {
+pub fn clusters() -> impl Iterator<Item = &'static Cluster> {
     [cluster::newest(), cluster::previous()]
         .into_iter()
         .flatten()
 }
 
-/// Asks one and the same broker directly and through the proxy, at every version that the proxy offers, and compares the answers
+/// Asks [`asked_node`] directly and through the proxy, at every version from `least` on that the proxy offers, and compares the answers
 /// when `as_told` has put the proxy's addresses in the place of the broker's. It sees both answers.
-fn compare<R: Request>(
+pub fn compare<R: Request>(
     cluster: &Cluster,
+    least: i16,
     request: impl Fn(i16) -> R,
     as_told: impl Fn(&Front, R::Response) -> R::Response,
 ) where
     R::Response: PartialEq + std::fmt::Debug,
 {
-    let id = cluster.ids()[1];
+    let id = asked_node(cluster);
     let front = Front::start(cluster, Listener::Plaintext);
     let mut direct = Wire::connect(cluster.plaintext(id)).expect("the broker accepts");
     let mut proxied = Wire::connect(front.node(id)).expect("the proxy accepts");
@@ -176,8 +184,8 @@ fn compare<R: Request>(
         range.max_version <= known.max,
         "{api:?} has versions that this test does not know"
     );
-    assert!(range.max_version > range.min_version);
-    for version in range.min_version..=range.max_version {
+    assert!(range.max_version > least.max(range.min_version));
+    for version in range.min_version.max(least)..=range.max_version {
         let told = proxied.ask(&request(version), version).expect("an answer");
         let truth = direct.ask(&request(version), version).expect("an answer");
         assert_ne!(told, truth, "{api:?} v{version} is not rewritten");
@@ -192,8 +200,13 @@ fn compare<R: Request>(
     front.proxy.assert_calm();
 }
 
+/// The one node that is asked both ways.
+pub fn asked_node(cluster: &Cluster) -> i32 {
+    cluster.ids()[1]
+}
+
 /// Replaces the address of a node that the broker says by what clients are told; that address itself stays.
-fn tell(front: &Front, cluster: &Cluster, id: i32, host: &mut StrBytes, port: &mut i32) {
+pub fn tell(front: &Front, cluster: &Cluster, id: i32, host: &mut StrBytes, port: &mut i32) {
     let told = front.node(id);
     let address = format!("{}:{port}", host.as_str());
     if address == cluster.internal(id, Listener::Plaintext) {

@@ -20,6 +20,7 @@ mod broker;
 mod client;
 mod cluster;
 mod disturbed;
+mod endpoints;
 mod front;
 mod go;
 mod java;

@@ -154,7 +154,11 @@ impl Program {
         topic: &str,
         sasl: Option<Sasl>,
     ) -> Command {
-        let limit = ["timeout", "-k", "5", LIMIT_SECONDS];
+        let seconds = match scenario {
+            "traffic" => TRAFFIC_LIMIT_SECONDS,
+            _ => LIMIT_SECONDS,
+        };
+        let limit = ["timeout", "-k", "5", seconds];
         let words = wrapper.iter().copied().chain(limit);
         let words = words.chain(self.command.iter().map(String::as_str));
         let words: Vec<&str> = words.chain([scenario]).collect();
@@ -175,8 +179,11 @@ impl Program {
     }
 }
 
-/// How long a client program may run. Scenarios take seconds; traffic lasts as long as its disturbance.
+/// How long a client program may run. Scenarios take seconds.
 const LIMIT_SECONDS: &str = "240";
+
+/// Traffic lasts as long as its disturbance, each step of which has a limit of its own: minutes on a busy machine.
+const TRAFFIC_LIMIT_SECONDS: &str = "1200";
 
 /// Runs a command, and ends it early if stdin ends, which is when the test process was killed.
 const ON_A_LEASH: &str = r#"

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
-use kafka_protocol::messages::{BrokerId, FindCoordinatorResponse, MetadataResponse};
+use kafka_protocol::messages::{
+    BrokerId, FetchResponse, FindCoordinatorResponse, MetadataResponse,
+};
 use kafka_protocol::protocol::StrBytes;
 use portolan::port_map::{NodeId, NodePort, PortMap};
 use portolan::protocol::Malformed;
@@ -14,7 +16,7 @@ use portolan::protocol::rewrite::MetadataHead;
 use crate::arbitrary::port_map;
 use crate::drive;
 use crate::lenient;
-use crate::oracle::{Unknown, decode, encode};
+use crate::oracle::{Unknown, decode, decode_front, encode};
 use crate::samples::LEAK;
 
 /// Tag sections with node endpoints in them, for the end of a Fetch or Produce answer.
@@ -67,6 +69,14 @@ fn node_endpoints_are_found_however_their_tag_is_written() {
             assert_eq!(
                 dialled(1, version, &walked),
                 Vec::<Vec<u8>>::new(),
+                "{what}"
+            );
+            // It is an unknown field now, not a known one of nonsense, which clients could not read.
+            let (_, told) = decode_front::<FetchResponse>(&mut walked.into(), version);
+            assert!(told.node_endpoints.is_empty(), "{what}");
+            let mut blanked = told.unknown_tagged_fields.values();
+            assert!(
+                blanked.any(|field| field.len() == endpoints(1).len()),
                 "{what}"
             );
         }
@@ -259,7 +269,7 @@ fn endpoints(id: u8) -> Vec<u8> {
 
 /// No topics: correlation id, header tags, throttle time, error, session id, topics.
 fn fetch(section: &[u8]) -> Vec<u8> {
-    [&b"\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01"[..], section].concat()
+    [&b"\x01\x02\x03\x04\0\0\0\0\0\0\0\0\0\0\0\x01"[..], section].concat()
 }
 
 /// No topics: correlation id, header tags, topics, throttle time.

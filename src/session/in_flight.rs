@@ -65,14 +65,16 @@ impl InFlight {
         }
     }
 
-    /// Whether no more requests may be read for now.
+    /// Whether no more requests may be read for now. A token that may stay unanswered takes no place where it is next:
+    /// with a limit of one nothing could follow it.
     pub fn is_full(&self) -> bool {
-        self.queue.len() >= self.limit
+        let free = self.next().is_some_and(Expected::is_optional);
+        self.queue.len() >= self.limit + usize::from(free)
     }
 
-    /// Whether nobody waits for anything.
+    /// Whether nobody waits for anything that is certain to come.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.behind_tokens().is_none()
     }
 
     /// How many are waiting.
@@ -167,6 +169,21 @@ mod tests {
         assert_eq!(in_flight.len(), 2);
         in_flight.pop();
         assert!(in_flight.ours_is_due());
+    }
+
+    #[test]
+    fn a_token_that_may_stay_unanswered_holds_nothing_up() {
+        let mut in_flight = InFlight::new(1);
+        in_flight.push(token(true));
+        assert!(in_flight.is_empty());
+        assert!(!in_flight.is_full());
+        in_flight.push(answer(5));
+        assert!(!in_flight.is_empty());
+        assert!(in_flight.is_full());
+        let mut in_flight = InFlight::new(1);
+        in_flight.push(token(false));
+        assert!(!in_flight.is_empty());
+        assert!(in_flight.is_full());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::TcpStream;
 
-use kafka_protocol::messages::MetadataRequest;
+use kafka_protocol::messages::{MetadataRequest, SaslHandshakeRequest, SaslHandshakeResponse};
 
 use crate::common::broker::Broker;
 use crate::common::client::Client;
@@ -257,4 +257,23 @@ fn requests_behind_a_full_queue_are_answered_or_not_taken() {
         assert_eq!(proxy.wait().code(), Some(0));
         proxy.assert_calm();
     }
+}
+
+// Trap 5
+#[test]
+fn a_gssapi_token_that_is_never_answered_does_not_hold_up_the_end() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let handshake = SaslHandshakeRequest::default().with_mechanism("GSSAPI".into());
+    let (mut client, mut link) = open(&proxy, &broker, &frames::request(1, 0, &handshake));
+    let request = link.request();
+    link.answer(&request, &SaslHandshakeResponse::default());
+    client.frame();
+    client.send(&frames::framed(b"\x05\x04 wrap: layer"));
+    link.frame();
+    proxy.terminate();
+    assert_eq!(client.end(), End::Closed);
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+    proxy.assert_calm();
 }

@@ -182,6 +182,19 @@ fn a_last_gssapi_token_without_an_answer_lets_no_later_answer_pass_unread() {
 
 // Trap 5
 #[test]
+fn a_last_gssapi_token_without_an_answer_takes_no_place_in_the_queue() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nin_flight = 1")
+        .start();
+    let (mut client, mut link) = agreed(&proxy, &broker, "GSSAPI");
+    client.send(&frames::framed(b"\x05\x04 wrap: layer"));
+    link.frame();
+    metadata_is_rewritten(&mut client, &mut link);
+}
+
+// Trap 5
+#[test]
 fn after_a_refused_handshake_come_requests_and_no_tokens() {
     let broker = Broker::start();
     let proxy = Setup::with(&broker).start();

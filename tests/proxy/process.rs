@@ -1,0 +1,192 @@
+//! The process under pressure from its surroundings: no descriptors left, nobody reads its log, many connections that wait.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use kafka_protocol::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
+
+use crate::common::broker::Broker;
+use crate::common::client::Client;
+use crate::common::frames;
+use crate::common::proxy::{Proxy, wait_until};
+use crate::setup::{Setup, answer_heartbeat, heartbeat, open, talking};
+
+/// The binary, started by a shell line in which `"$@"` is the command; with its bootstrap address and its standard error.
+fn start_by(
+    line: &str,
+    setup: &Setup,
+) -> (Killed, SocketAddr, BufReader<std::process::ChildStderr>) {
+    let mut toml = setup.toml();
+    toml.push_str("[log]\nformat = \"json\"\n");
+    let mut child = Command::new("sh")
+        .args(["-c", line, "sh", env!("CARGO_BIN_EXE_portolan")])
+        .args(["run", "--config", "-"])
+        .env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(toml.as_bytes()).unwrap();
+    drop(stdin);
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let child = Killed(child);
+    let mut bootstrap = None;
+    loop {
+        let mut text = String::new();
+        assert_ne!(log.read_line(&mut text).unwrap(), 0, "it ended");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        if line["route"] == "bootstrap" {
+            bootstrap = line["address"].as_str().map(|a| a.parse().unwrap());
+        }
+        if line["message"] == "ready" {
+            return (child, bootstrap.unwrap(), log);
+        }
+    }
+}
+
+/// Killed when dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn without_descriptors_it_waits_and_never_gives_a_listener_up() {
+    let broker = Broker::start();
+    let setup = Setup::with(&broker)
+        .section("[limits]\nconnections = 1000")
+        .section("[admin]\nlisten = \"\"");
+    let (_child, bootstrap, mut log) = start_by("ulimit -n 60; exec \"$@\"", &setup);
+    let crowd: Vec<_> = (0..100)
+        .map(|_| TcpStream::connect(bootstrap).unwrap())
+        .collect();
+    let mut line = String::new();
+    while !line.contains("cannot accept connections; will try again") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended");
+    }
+    assert!(line.contains("Too many open files"), "{line}");
+    drop(crowd);
+    let mut client = Client::connect(bootstrap);
+    client.send(&heartbeat(1));
+    answer_heartbeat(&mut client, &mut broker.accept(), 1);
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    let broker = Broker::start();
+    let setup = Setup::with(&broker).section("[admin]\nlisten = \"\"");
+    let (mut child, bootstrap, log) = start_by("exec \"$@\"", &setup);
+    drop(log);
+    for _ in 0..4 {
+        // Each of these is to be logged.
+        let mut bad = Client::connect(bootstrap);
+        bad.send(b"GET / HTTP/1.1\r\n\r\n");
+        bad.end();
+    }
+    let mut client = Client::connect(bootstrap);
+    client.send(&heartbeat(1));
+    answer_heartbeat(&mut client, &mut broker.accept(), 1);
+    drop(client);
+    let pid = rustix::process::Pid::from_child(&child.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let mut status = None;
+    wait_until("the process to drain", || {
+        status = child.0.try_wait().unwrap();
+        status.is_some()
+    });
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
+/// Processor seconds that a process has used, by its own count.
+fn processor_seconds(proxy: &Proxy) -> f64 {
+    proxy.metric("process_cpu_seconds_total")
+}
+
+#[test]
+fn connections_that_wait_use_no_processor_time() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nin_flight = 2")
+        .start();
+    // A half-closed client that waits for its answer.
+    let (half_closed, mut half_closed_link) = open(&proxy, &broker, &heartbeat(1));
+    half_closed.half_close();
+    half_closed_link.request();
+    // A full queue with more behind it, and one that is half-closed as well.
+    let many: Vec<u8> = (0..2000).flat_map(heartbeat).collect();
+    let full = open(&proxy, &broker, &many);
+    let few: Vec<u8> = (0..5).flat_map(heartbeat).collect();
+    let full_and_closed = open(&proxy, &broker, &few);
+    full_and_closed.0.half_close();
+    // A broker that half-closed.
+    let half_closed_broker = talking(&proxy, &broker);
+    half_closed_broker.1.half_close();
+    // A client that does not read.
+    let slow = Client::with_small_window(proxy.bootstrap("main"));
+    let mut slow = slow;
+    slow.send(&heartbeat(1));
+    let mut slow_link = broker.accept();
+    let request = slow_link.request();
+    let size = 50_000_000i32.to_be_bytes();
+    slow_link.send(&[size, request.correlation_id.to_be_bytes()].concat());
+    slow_link.send_until_stuck(40_000_000);
+    // A part of a frame on each side, an unanswered SASL handshake, silence.
+    let (mut partial, mut partial_link) = talking(&proxy, &broker);
+    partial.send(&heartbeat(1)[..6]);
+    let (answered, mut answered_link) = open(&proxy, &broker, &heartbeat(1));
+    answered_link.request();
+    answered_link.send(&[0, 0, 0]);
+    partial_link.send(&[0, 0]);
+    let handshake = SaslHandshakeRequest::default().with_mechanism("GSSAPI".into());
+    let handshake = frames::request(1, 0, &handshake);
+    let pending = open(&proxy, &broker, &[handshake.clone(), heartbeat(2)].concat());
+    let (mut tokens, mut tokens_link) = open(&proxy, &broker, &handshake);
+    let request = tokens_link.request();
+    tokens_link.answer(&request, &SaslHandshakeResponse::default());
+    tokens.frame();
+    tokens.send(&[frames::framed(b"\x60 token"), heartbeat(2)].concat());
+    tokens_link.frame();
+    tokens_link.send(&[0, 0, 0, 9, 1]);
+    let silent = Client::connect(proxy.bootstrap("main"));
+    proxy.wait_for_metric(
+        "portolan_connections{cluster=\"main\",route=\"bootstrap\"}",
+        10.0,
+    );
+    // There is nothing to wait for: that nothing happens is the fact. A session that spins uses all of this time.
+    let period = Duration::from_millis(800);
+    let quiet = |what: &str| {
+        let before = processor_seconds(&proxy);
+        std::thread::sleep(period);
+        let used = processor_seconds(&proxy) - before;
+        assert!(used < period.as_secs_f64() / 4.0, "{what}: {used} s");
+    };
+    quiet("serving");
+    proxy.terminate();
+    proxy.wait_for_log("draining");
+    quiet("draining");
+    drop((
+        half_closed,
+        half_closed_link,
+        full,
+        full_and_closed,
+        half_closed_broker,
+    ));
+    drop((
+        slow,
+        slow_link,
+        partial,
+        partial_link,
+        answered,
+        answered_link,
+    ));
+    drop((pending, tokens, tokens_link, silent));
+}

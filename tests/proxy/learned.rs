@@ -207,3 +207,29 @@ fn a_hostile_answer_to_the_question_is_a_fault_and_not_a_crash() {
         assert_eq!(line["reason"], "cannot_learn", "{line}");
     }
 }
+
+// Trap 12
+#[test]
+fn brokers_that_advertise_the_proxy_itself_end_after_one_hop() {
+    let own = std::sync::Arc::new(std::sync::OnceLock::new());
+    let bootstrap = Broker::answering({
+        let own = own.clone();
+        move |request| {
+            let broker = MetadataResponseBroker::default()
+                .with_host("127.0.0.1".into())
+                .with_port(*own.get()?);
+            let answer = MetadataResponse::default().with_brokers(vec![broker]);
+            Some(request.answer(&answer))
+        }
+    });
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0", None)
+        .start();
+    own.set(i32::from(proxy.node("main", 0).port())).unwrap();
+    let mut client = Client::connect(proxy.node("main", 0));
+    client.send(&heartbeat(1));
+    client.end();
+    wait_for_ends(&proxy, "loop", 1);
+    let opened = "portolan_connections_total{cluster=\"main\",route=\"node-0\"}";
+    assert_eq!(proxy.metric(opened), 2.0, "the client's and one of its own");
+}

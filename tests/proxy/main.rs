@@ -24,6 +24,7 @@ mod leaks;
 mod learned;
 mod order;
 mod ports;
+mod process;
 mod sasl;
 mod setup;
 mod sizes;

@@ -277,3 +277,23 @@ fn a_gssapi_token_that_is_never_answered_does_not_hold_up_the_end() {
     assert_eq!(proxy.wait().code(), Some(0));
     proxy.assert_calm();
 }
+
+#[test]
+fn a_connection_that_waits_for_a_place_ends_at_once() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker)
+        .section("[limits]\nconnections = 1")
+        .start();
+    let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    let request = link.request();
+    let mut waiting = Client::connect(proxy.bootstrap("main"));
+    waiting.send(&heartbeat(2));
+    proxy.wait_for_log("as many connections are open as there may be");
+    proxy.terminate();
+    waiting.end();
+    link.send(&request.answer_bytes(b"alive"));
+    client.frame();
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+    assert_eq!(broker.connections(), 1);
+}

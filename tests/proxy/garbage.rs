@@ -222,3 +222,27 @@ fn a_trailing_byte_that_no_schema_knows_passes() {
     }
     unharmed(&proxy, &broker);
 }
+
+#[test]
+fn answers_of_every_kind_may_come_in_any_pieces() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    for (api_key, version, answer) in answers() {
+        let whole = once(&proxy, &broker, api_key, version, &answer);
+        assert_eq!(whole[4..8], [0, 0, 0, 1]);
+        for piece in [1, 2, 5, 11] {
+            let mut client = Client::connect(proxy.bootstrap("main"));
+            client.send(&request(api_key, version));
+            let mut link = broker.accept();
+            link.request();
+            link.send_in_pieces(&answer, piece);
+            let found = client.frame();
+            assert_eq!(
+                found,
+                whole[4..],
+                "key {api_key} version {version} by {piece}"
+            );
+        }
+    }
+    proxy.wait_for_log("is not in the port map");
+}

@@ -347,3 +347,46 @@ fn a_frame_that_is_larger_than_a_buffer_passes_between_small_ones() {
     assert_eq!(client.frame(), answer[4..]);
     answer_heartbeat(&mut client, &mut link, 3);
 }
+
+#[test]
+fn rewritten_answers_wait_for_a_slow_reader() {
+    const REQUESTS: i32 = 200;
+    let broker = Broker::start();
+    let ids: Vec<i32> = (0..100).collect();
+    let proxy = Setup::bootstrap(broker.address())
+        .nodes(
+            "0-99",
+            Some(&format!(
+                "b{{ordinal}}.localhost:{}",
+                broker.address().port()
+            )),
+        )
+        .start();
+    let mut client = Client::with_small_window(proxy.bootstrap("main"));
+    for id in 0..REQUESTS {
+        client.send(&frames::request(id, 12, &MetadataRequest::default()));
+    }
+    let mut link = broker.accept();
+    let answer = frames::metadata(12, &ids);
+    let sender = std::thread::spawn(move || {
+        for _ in 0..REQUESTS {
+            let request = link.request();
+            link.answer(&request, &answer);
+        }
+        link
+    });
+    // Nothing is read before the broker feels it, or has sent it all.
+    wait_until("the answers to pile up", || {
+        proxy.metric("portolan_buffers") > 0.0 || sender.is_finished()
+    });
+    for id in 0..REQUESTS {
+        let told = client.answer::<MetadataRequest>(id, 12);
+        assert_eq!(told.brokers.len(), 100);
+        for broker in &told.brokers {
+            let port = proxy.node("main", broker.node_id.0).port();
+            assert_eq!((&*broker.host, broker.port), (ADVERTISED_HOST, port.into()));
+        }
+    }
+    sender.join().unwrap();
+    proxy.assert_calm();
+}

@@ -32,15 +32,20 @@ impl Cluster {
         let answer = self.wire(self.ids()[0]).ask(&request, 7);
         let answer = answer.expect("the broker answers");
         assert_eq!(answer.topics[0].error_code, NONE, "{answer:?}");
-        patiently(&format!("all nodes know {name}"), || {
-            self.ids().iter().all(|&id| {
-                let metadata = self.metadata(id);
-                let topics = metadata.into_iter().flat_map(|metadata| metadata.topics);
-                let mut topics = topics.filter(|topic| topic.name == Some(topic_name(name)));
-                topics.any(|topic| topic.partitions.len() == partitions as usize)
-            })
-        });
-        self.wait_for_replicas();
+        patiently(
+            &format!("all nodes know {name} and its replicas are in sync"),
+            || {
+                self.ids().iter().all(|&id| {
+                    let metadata = self.metadata(id);
+                    let topics = metadata.into_iter().flat_map(|metadata| metadata.topics);
+                    let mut topics = topics.filter(|topic| topic.name == Some(topic_name(name)));
+                    topics.any(|topic| {
+                        topic.partitions.len() == partitions as usize
+                            && topic.partitions.iter().all(in_sync)
+                    })
+                })
+            },
+        );
     }
 
     /// Makes another replica the leader of every partition of a topic.
@@ -93,10 +98,7 @@ impl Cluster {
                 let metadata = self.metadata(id);
                 metadata.is_some_and(|metadata| {
                     let mut partitions = metadata.topics.iter().flat_map(|topic| &topic.partitions);
-                    !metadata.topics.is_empty()
-                        && partitions.all(|partition| {
-                            partition.isr_nodes.len() == partition.replica_nodes.len()
-                        })
+                    !metadata.topics.is_empty() && partitions.all(in_sync)
                 })
             })
         });
@@ -130,6 +132,10 @@ impl Cluster {
         assert!(leaders.all(|leader| leader != BrokerId(-1)));
         partitions
     }
+}
+
+fn in_sync(partition: &MetadataResponsePartition) -> bool {
+    partition.isr_nodes.len() == partition.replica_nodes.len()
 }
 
 /// Waits for what may take real brokers a while: starting, noticing a lost node, catching up.

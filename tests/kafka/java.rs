@@ -156,6 +156,7 @@ fn expect(scenario: &str, expected: &Value) -> Option<Front> {
 fn run(scenario: &str) -> Option<(Value, Front)> {
     let (result, front) = run_only(scenario)?;
     front.assert_no_leak();
+    front.assert_understood();
     front.proxy.assert_calm();
     Some((result, front))
 }

@@ -40,6 +40,7 @@ pub fn round_trip_through(front: &Front, program: &Program, sasl: Option<Sasl>, 
         program.name()
     );
     front.assert_no_leak();
+    front.assert_understood();
     front.proxy.assert_calm();
 }
 

@@ -54,6 +54,7 @@ pub fn under_traffic_through(
         assert_eq!(result["acked"], result["received"], "{name}: {result}");
     }
     front.assert_no_leak();
+    front.assert_understood();
     front
 }
 

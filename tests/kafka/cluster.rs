@@ -53,6 +53,8 @@ pub struct Cluster {
     version: &'static str,
     ids: Vec<i32>,
     network: Network,
+    /// Which address of the network each node has now.
+    hosts: Mutex<BTreeMap<i32, usize>>,
     jars: String,
     /// Before the directory, so that they are dead when that is removed.
     brokers: Mutex<BTreeMap<i32, Broker>>,
@@ -93,6 +95,7 @@ impl Cluster {
             version,
             ids: ids.to_vec(),
             network: Network::take(),
+            hosts: Mutex::new(ids.iter().copied().zip(1..).collect()),
             dir: tempfile::Builder::new()
                 .prefix("portolan-kafka-")
                 .tempdir()
@@ -100,7 +103,7 @@ impl Cluster {
             jars: toolchain::jars(version),
             brokers: Mutex::default(),
         };
-        fs::write(cluster.hosts_file(), cluster.hosts()).expect("the directory is ours");
+        cluster.write_hosts();
         std::thread::scope(|scope| {
             for &id in ids {
                 let cluster = &cluster;
@@ -170,6 +173,20 @@ impl Cluster {
         broker.expect("the node runs").kill();
     }
 
+    /// Gives a node that does not run the address of the network with this number, which another may have had before. Controllers
+    /// stay where they are: their addresses are part of every node's configuration.
+    pub fn move_node(&self, id: i32, host: usize) {
+        lock(&self.hosts).insert(id, host);
+        fs::write(self.properties_file(id), self.properties(id)).expect("the directory is ours");
+        self.write_hosts();
+    }
+
+    /// Which address of the network a node has.
+    pub fn host(&self, id: i32) -> usize {
+        let hosts = lock(&self.hosts);
+        *hosts.get(&id).expect("a node of this cluster")
+    }
+
     /// Waits until this node serves and every node that runs is known to it.
     pub fn wait_for_node(&self, id: i32) {
         let running: Vec<i32> = self.brokers().keys().copied().collect();
@@ -200,12 +217,19 @@ impl Cluster {
     }
 
     fn brokers(&self) -> MutexGuard<'_, BTreeMap<i32, Broker>> {
-        self.brokers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.brokers)
     }
 
     fn address(&self, id: i32) -> Ipv4Addr {
+        self.network.host(self.host(id))
+    }
+
+    fn controller(&self, id: i32) -> String {
         let position = self.ids.iter().position(|known| *known == id);
-        self.network.host(position.expect("a node of this cluster"))
+        let address = self
+            .network
+            .host(1 + position.expect("a node of this cluster"));
+        format!("{address}:{CONTROLLER_PORT}")
     }
 
     fn node_dir(&self, id: i32) -> PathBuf {
@@ -219,12 +243,15 @@ impl Cluster {
             .to_string()
     }
 
-    fn hosts(&self) -> String {
+    fn write_hosts(&self) {
         let mut text = "127.0.0.1 localhost\n".to_owned();
         for &id in &self.ids {
             let _ = writeln!(text, "{} {}", self.address(id), internal_host(id));
         }
-        text
+        // Whoever reads it sees the old file or the new one.
+        let new = self.dir.path().join("hosts.new");
+        fs::write(&new, text).expect("the directory is ours");
+        fs::rename(new, self.hosts_file()).expect("the directory is ours");
     }
 
     fn format(&self, id: i32) {
@@ -275,7 +302,7 @@ impl Cluster {
         let voters = self
             .ids
             .iter()
-            .map(|&id| format!("{id}@{}:{CONTROLLER_PORT}", self.address(id)));
+            .map(|&id| format!("{id}@{}", self.controller(id)));
         let voters: Vec<String> = voters.collect();
         let mut text = format!(
             "process.roles=broker,controller\nnode.id={id}\ncontroller.quorum.voters={}\n\
@@ -283,8 +310,10 @@ impl Cluster {
             voters.join(","),
             self.node_dir(id).join("data").display(),
         );
-        let mut listeners =
-            format!("CONTROLLER://{address}:{CONTROLLER_PORT},DIRECT://{address}:{DIRECT_PORT}");
+        let mut listeners = format!(
+            "CONTROLLER://{},DIRECT://{address}:{DIRECT_PORT}",
+            self.controller(id)
+        );
         let mut advertised = format!("DIRECT://{address}:{DIRECT_PORT}");
         let mut protocols = "CONTROLLER:PLAINTEXT,DIRECT:PLAINTEXT".to_owned();
         for listener in [Listener::Plaintext, Listener::Sasl, Listener::Reauth] {
@@ -347,6 +376,10 @@ fn sasl(listener: &str) -> String {
     )
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn internal_host(id: i32) -> String {
     format!("kafka-{id}.kafka-headless.kafka.svc.cluster.local")
 }
@@ -377,7 +410,7 @@ impl Network {
     }
 
     fn host(&self, n: usize) -> Ipv4Addr {
-        let last = u8::try_from(n + 1).expect("few nodes");
+        let last = u8::try_from(n).expect("few nodes");
         Ipv4Addr::new(127, self.prefix.0, self.prefix.1, last)
     }
 }

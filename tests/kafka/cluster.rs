@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::admin::patiently;
 use crate::broker::Broker;
+use crate::network::Network;
 use crate::toolchain::{self, KAFKA_3, KAFKA_4};
 use crate::wire::Wire;
 
@@ -382,35 +382,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn internal_host(id: i32) -> String {
     format!("kafka-{id}.kafka-headless.kafka.svc.cluster.local")
-}
-
-/// A network of loopback addresses, 127.a.b.0/24, that no other cluster on this machine uses as long as this exists.
-struct Network {
-    prefix: (u8, u8),
-    /// Two processes cannot have the same port: that is the lock, and it cannot be left behind.
-    _lock: TcpListener,
-}
-
-impl Network {
-    fn take() -> Self {
-        for _ in 0..1000 {
-            let random = RandomState::new().hash_one(0).to_be_bytes();
-            // 127.0 is where everybody else is.
-            let prefix = (random[0] | 1, random[1]);
-            if let Ok(lock) =
-                TcpListener::bind((Ipv4Addr::new(127, prefix.0, prefix.1, 254), CONTROLLER_PORT))
-            {
-                return Network {
-                    prefix,
-                    _lock: lock,
-                };
-            }
-        }
-        panic!("no free network of loopback addresses");
-    }
-
-    fn host(&self, n: usize) -> Ipv4Addr {
-        let last = u8::try_from(n).expect("few nodes");
-        Ipv4Addr::new(127, self.prefix.0, self.prefix.1, last)
-    }
 }

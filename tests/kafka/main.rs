@@ -27,6 +27,7 @@ mod java;
 mod libraries;
 mod librdkafka;
 mod modes;
+mod network;
 mod node;
 mod python;
 mod round_trip;

@@ -95,9 +95,10 @@ impl ResponsePump {
                 continue;
             }
             let at_boundary = matches!(self.frame, Frame::Boundary) && self.buffer.is_empty();
-            if at_boundary && shared.requests_stopped.get() && shared.in_flight.borrow().is_empty()
-            {
-                // Draining, and the last answer went out.
+            let no_more_requests = shared.requests_stopped.get()
+                || (shared.draining.get() && shared.requests_over.get());
+            if at_boundary && no_more_requests && shared.in_flight.borrow().is_empty() {
+                // Draining, and the last answer went out. Whether the broker closes does not matter any more.
                 self.closing = true;
                 continue;
             }

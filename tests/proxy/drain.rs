@@ -205,6 +205,18 @@ fn a_broker_that_never_closes_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn a_client_that_is_gone_and_a_broker_that_never_closes_do_not_hold_up_the_end() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let (client, mut link) = talking(&proxy, &broker);
+    drop(client);
+    assert_eq!(link.end(), End::Closed);
+    proxy.terminate();
+    assert_eq!(proxy.wait().code(), Some(0));
+    proxy.assert_calm();
+}
+
+#[test]
 fn without_connections_the_process_ends_at_once() {
     let broker = Broker::start();
     let mut proxy = Setup::with(&broker).start();

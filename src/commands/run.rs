@@ -122,6 +122,15 @@ async fn serve(config: Config) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| error.to_string();
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| failed(&e))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| failed(&e))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(|e| failed(&e))?;
+    tokio::spawn(async move {
+        // Unless it is caught this signal would end the process, which nobody who sends it wants.
+        while hangup.recv().await.is_some() {
+            warn!(
+                "SIGHUP: this version cannot reload its configuration; restart it to change something"
+            );
+        }
+    });
     let server = Server::bind(config).await.map_err(|e| failed(&e))?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = server.run(async {

@@ -105,6 +105,20 @@ fn sigterm_and_sigint_end_it_with_0_and_nothing_on_stdout() {
 }
 
 #[test]
+fn sighup_changes_nothing_and_says_so() {
+    let file = file(FREE);
+    let running = Running::start(&mut portolan(["run", "--config", path(&file)]));
+    running.until("ready");
+    running.signal(Signal::HUP);
+    running.until(
+        "SIGHUP: this version cannot reload its configuration; restart it to change something",
+    );
+    running.signal(Signal::TERM);
+    running.until("drained");
+    assert_eq!(running.end(), (Some(0), String::new()));
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once_with_1() {
     // A broker that takes a request and never answers keeps the drain waiting.
     let broker = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -242,6 +242,9 @@ struct Session {
     shared: Shared,
     request: RequestPump,
     response: ResponsePump,
+    /// The pumps take turns in being first: tokio lets a task move only so much at a time, and where one direction never
+    /// runs dry the first takes all of it.
+    responses_first: bool,
     first_bytes: Deadline,
     idle: Deadline,
     /// Once one direction is over, the other must follow in bounded time.
@@ -288,6 +291,7 @@ impl Session {
             },
             request: RequestPump::default(),
             response: ResponsePump::default(),
+            responses_first: true,
             first_bytes,
             idle: Deadline::default(),
             linger: Deadline::default(),
@@ -312,22 +316,17 @@ impl Session {
 
     /// Lets both pumps run until neither has anything to do. True when both are over.
     fn poll_pumps(&mut self, cx: &mut Context<'_>) -> Result<bool, EndReason> {
-        let shared = &self.shared;
+        self.responses_first = !self.responses_first;
         loop {
-            shared.progressed.set(false);
-            if !shared.requests_over.get()
-                && let Poll::Ready(outcome) = self.request.poll(cx, shared)
-            {
-                outcome?;
-                shared.requests_over.set(true);
+            self.shared.progressed.set(false);
+            if self.responses_first {
+                self.poll_responses(cx)?;
+                self.poll_requests(cx)?;
+            } else {
+                self.poll_requests(cx)?;
+                self.poll_responses(cx)?;
             }
-            if !shared.responses_over.get()
-                && let Poll::Ready(outcome) = self.response.poll(cx, shared)
-            {
-                outcome?;
-                shared.responses_over.set(true);
-                shared.progress();
-            }
+            let shared = &self.shared;
             if shared.requests_over.get() && shared.responses_over.get() {
                 return Ok(true);
             }
@@ -335,6 +334,30 @@ impl Session {
                 return Ok(false);
             }
         }
+    }
+
+    fn poll_requests(&mut self, cx: &mut Context<'_>) -> Result<(), EndReason> {
+        let shared = &self.shared;
+        if !shared.requests_over.get()
+            && let Poll::Ready(outcome) = self.request.poll(cx, shared)
+        {
+            outcome?;
+            shared.requests_over.set(true);
+            shared.progress();
+        }
+        Ok(())
+    }
+
+    fn poll_responses(&mut self, cx: &mut Context<'_>) -> Result<(), EndReason> {
+        let shared = &self.shared;
+        if !shared.responses_over.get()
+            && let Poll::Ready(outcome) = self.response.poll(cx, shared)
+        {
+            outcome?;
+            shared.responses_over.set(true);
+            shared.progress();
+        }
+        Ok(())
     }
 
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {

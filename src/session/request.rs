@@ -153,7 +153,9 @@ impl RequestPump {
     /// is read and dropped until it closes: closing a socket with unread bytes in it would be a reset, which takes the
     /// last answers away from a client that has not read them yet.
     fn poll_drain(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
-        shared.requests_stopped.set(true);
+        if !shared.requests_stopped.replace(true) {
+            shared.progress();
+        }
         shared.first_end(EndReason::Drained);
         if !shared.responses_over.get() {
             return Poll::Pending;

@@ -17,6 +17,7 @@ mod crowd;
 mod dns;
 mod drain;
 mod endpoints;
+mod fairness;
 mod first_bytes;
 mod foreign;
 mod garbage;

@@ -170,12 +170,15 @@ impl Upstream {
         let learned = self.nodes.get(&id) == Some(&NodeAddress::Learned);
         let known = self.address(id);
         if let Some(address) = &known {
-            let outcome = self
-                .connect_name(address, resolver, deadline, !learned)
-                .await;
-            // A learned address may have moved; then the brokers know better.
-            if outcome.is_ok() || !learned {
-                return outcome;
+            if !learned {
+                return self.connect_name(address, resolver, deadline, true).await;
+            }
+            // A learned address may have moved; then the brokers know better. One that is silent now must leave the time
+            // to ask them.
+            let half = deadline.saturating_duration_since(Instant::now()) / 2;
+            let until = Instant::now() + half;
+            if let Ok(connected) = self.connect_name(address, resolver, until, false).await {
+                return Ok(connected);
             }
         }
         let address = self.ask(id, known.as_ref(), resolver, deadline).await?;

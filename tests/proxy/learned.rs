@@ -1,5 +1,8 @@
 //! Nodes without a configured address: where they are is learned from brokers' answers, or asked for.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
 use kafka_protocol::messages::{
@@ -11,16 +14,19 @@ use crate::common::broker::{Broker, Received};
 use crate::common::client::Client;
 use crate::common::proxy::Proxy;
 use crate::setup::{Setup, answer_heartbeat, heartbeat, wait_for_ends};
+use crate::time::deaf;
 
 /// A Metadata answer that says where these nodes are.
 fn located(nodes: &[(i32, &Broker)]) -> MetadataResponse {
-    let brokers = nodes.iter().map(|(id, broker)| {
-        MetadataResponseBroker::default()
-            .with_node_id(BrokerId(*id))
-            .with_host(broker.address().ip().to_string().into())
-            .with_port(broker.address().port().into())
-    });
+    let brokers = nodes.iter().map(|(id, broker)| at(*id, broker.address()));
     MetadataResponse::default().with_brokers(brokers.collect())
+}
+
+fn at(id: i32, address: SocketAddr) -> MetadataResponseBroker {
+    MetadataResponseBroker::default()
+        .with_node_id(BrokerId(id))
+        .with_host(address.ip().to_string().into())
+        .with_port(address.port().into())
 }
 
 /// A bootstrap server that gives every request this answer.
@@ -147,6 +153,30 @@ fn a_learned_address_that_went_stale_is_asked_for_again() {
     moved.store(true, std::sync::atomic::Ordering::SeqCst);
     reach(&proxy, 0, &new);
     assert_eq!(bootstrap.connections(), 2);
+    proxy.assert_calm();
+}
+
+// Trap 12
+#[test]
+fn a_learned_address_that_went_silent_leaves_time_to_ask() {
+    let (_socket, _waiting, silent) = deaf();
+    let node = Broker::start();
+    let bootstrap = Broker::answering({
+        let asked = AtomicUsize::new(0);
+        let before = MetadataResponse::default().with_brokers(vec![at(0, silent)]);
+        let after = located(&[(0, &node)]);
+        move |request| {
+            let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+            Some(request.answer(if first { &before } else { &after }))
+        }
+    });
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0", None)
+        .section("[timeouts]\nconnect = \"4s\"")
+        .start();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.ask(1, &MetadataRequest::default());
+    reach(&proxy, 0, &node);
     proxy.assert_calm();
 }
 

@@ -164,7 +164,7 @@ fn an_idle_connection_ends_after_the_idle_timeout_if_there_is_one() {
 }
 
 /// A listener whose backlog is full: the kernel drops further connections without a word.
-fn deaf() -> (Socket, Vec<TcpStream>, SocketAddr) {
+pub(crate) fn deaf() -> (Socket, Vec<TcpStream>, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket
         .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())

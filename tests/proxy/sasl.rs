@@ -10,6 +10,7 @@ use crate::common::broker::{Broker, Link};
 use crate::common::client::Client;
 use crate::common::frames;
 use crate::common::proxy::Proxy;
+use crate::common::wire::End;
 use crate::setup::{ADVERTISED_HOST, Setup, exchange, heartbeat, open, talking, told_end};
 
 const SECRET: &str = "correct-horse-battery-staple";
@@ -120,6 +121,24 @@ fn scram_after_handshake_v0_is_two_rounds() {
         metadata_is_rewritten(&mut client, &mut link);
     }
     proxy.assert_calm();
+}
+
+// Trap 4
+#[test]
+fn a_request_of_an_unknown_api_is_no_token() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let (mut client, mut link) = agreed(&proxy, &broker, "SCRAM-SHA-256");
+    round(&mut client, &mut link, b"n,,n=u,r=1", b"r=12,s=x");
+    round(&mut client, &mut link, b"c=biws", b"v=sig");
+    // Its answer would pass as a token, whatever addresses are in it.
+    client.send(&frames::raw_request(200, 0, 9, b"body"));
+    assert_eq!(client.end(), End::Closed);
+    assert_eq!(link.end(), End::Closed);
+    assert_eq!(
+        told_end(&proxy, "refused_request").0,
+        "session ended: refused request: api key 200 is not known to this proxy"
+    );
 }
 
 // Trap 5

@@ -28,6 +28,8 @@ struct Table {
 struct Known {
     told: Instant,
     untold: u64,
+    /// It has ended since it was told.
+    over: bool,
 }
 
 impl Faults {
@@ -36,9 +38,13 @@ impl Faults {
         self.admit_at(key, Instant::now())
     }
 
-    /// The fault is over. True if it had been told, so that its end is to be told, too.
+    /// The fault is over. True if it had been told, so that its end is to be told, too. One that comes and goes is told
+    /// no more often than one that stays.
     pub fn is_over(&self, key: &FaultKey) -> bool {
-        self.lock().known.remove(key).is_some()
+        match self.lock().known.get_mut(key) {
+            Some(fault) => !std::mem::replace(&mut fault.over, true),
+            None => false,
+        }
     }
 
     fn admit_at(&self, key: FaultKey, now: Instant) -> Option<u64> {
@@ -57,6 +63,7 @@ impl Faults {
             }
             Some(fault) => {
                 fault.told = now;
+                fault.over = false;
                 Some(std::mem::take(&mut fault.untold))
             }
             None if full => None,
@@ -66,6 +73,7 @@ impl Faults {
                     Known {
                         told: now,
                         untold: 0,
+                        over: false,
                     },
                 );
                 Some(0)
@@ -113,6 +121,21 @@ mod tests {
         faults.admit(key(1));
         assert!(faults.is_over(&key(1)));
         assert!(!faults.is_over(&key(1)));
+    }
+
+    #[test]
+    fn a_fault_that_comes_and_goes_is_told_no_more_often_than_one_that_stays() {
+        let faults = Faults::default();
+        let start = Instant::now();
+        assert_eq!(faults.admit_at(key(1), start), Some(0));
+        assert!(faults.is_over(&key(1)), "the end is told, once");
+        for second in 1..60 {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(faults.admit_at(key(1), now), None);
+            assert!(!faults.is_over(&key(1)));
+        }
+        assert_eq!(faults.admit_at(key(1), start + QUIET), Some(59));
+        assert!(faults.is_over(&key(1)));
     }
 
     #[test]

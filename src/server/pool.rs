@@ -54,17 +54,21 @@ pub(super) struct PoolHandle(Arc<[Member]>);
 impl PoolHandle {
     /// To the worker with the fewest.
     pub(super) fn assign(&self, job: Job) {
-        let Some(member) = self
-            .0
-            .iter()
-            .min_by_key(|m| m.sessions.load(Ordering::Relaxed))
-        else {
+        let Some(member) = self.next() else {
             return;
         };
         member.sessions.fetch_add(1, Ordering::Relaxed);
         if member.orders.send(Order::Serve(job)).is_err() {
             member.sessions.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// One that is gone (it panicked) has the fewest, and would lose all that it is given.
+    fn next(&self) -> Option<&Member> {
+        self.0
+            .iter()
+            .filter(|m| !m.orders.is_closed())
+            .min_by_key(|m| m.sessions.load(Ordering::Relaxed))
     }
 }
 
@@ -209,5 +213,30 @@ struct Done(
 impl Drop for Done {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_is_gone_is_given_no_connections() {
+        let (orders, inbox) = unbounded_channel();
+        drop(inbox);
+        let gone = Member {
+            orders,
+            sessions: Arc::default(),
+        };
+        let (orders, _inbox) = unbounded_channel();
+        let busy = Member {
+            orders,
+            sessions: Arc::new(AtomicUsize::new(7)),
+        };
+        let pool = PoolHandle(Arc::new([gone, busy]));
+        assert!(
+            pool.next()
+                .is_some_and(|m| m.sessions.load(Ordering::Relaxed) == 7)
+        );
     }
 }

@@ -152,7 +152,7 @@ fn read_timeouts(reader: &mut Reader<'_>, root: &Section<'_>) -> Timeouts {
         first_bytes: reader.get_or(&section, "first_bytes", value::duration, seconds(30)),
         stalled_write: reader.get_or(&section, "stalled_write", value::duration, seconds(60)),
         idle: reader.get_or(&section, "idle", value::duration_or_off, None),
-        keepalive: reader.get_or(&section, "keepalive", value::duration_or_off, minute),
+        keepalive: reader.get_or(&section, "keepalive", value::keepalive, minute),
     }
 }
 

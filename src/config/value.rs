@@ -136,6 +136,19 @@ pub(super) fn duration_or_off(value: &DeValue<'_>) -> Result<Option<Duration>, U
     }
 }
 
+/// The time between keepalive probes, or "off". The kernel counts it in whole seconds, in 15 bits, and would keep its own
+/// two hours where it cannot take ours.
+pub(super) fn keepalive(value: &DeValue<'_>) -> Result<Option<Duration>, Unfit> {
+    match duration_or_off(value)? {
+        Some(interval) if !(1..=32_767).contains(&interval.as_secs()) => {
+            let problem = format!("{} is out of range", shown(value));
+            let remedy = "write a time from \"1s\" to \"9h\", such as \"60s\", or \"off\"";
+            Err((problem, remedy.into()))
+        }
+        interval => Ok(interval),
+    }
+}
+
 /// A string with a unit.
 pub(super) fn duration_or_zero(value: &DeValue<'_>) -> Result<Duration, Unfit> {
     const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];

@@ -124,6 +124,10 @@ fn rest() -> impl Strategy<Value = String> {
         ]
     };
     let time_or_off = || prop_oneof![time(), Just("off".to_owned())];
+    let keepalive = prop_oneof![
+        (1_000..100_000u64).prop_map(|ms| format!("{ms}ms")),
+        Just("off".to_owned())
+    ];
     let size = || prop_oneof![1024..100_000_000u32, (1..1000u32).prop_map(|kib| kib << 10)];
     let count = || {
         prop_oneof![
@@ -137,7 +141,7 @@ fn rest() -> impl Strategy<Value = String> {
         prop_oneof![Just(""), Just("127.0.0.1:9644"), Just("[::]:9000")],
         (prop::collection::vec(server, 0..3), text),
         (count(), 1..100_000u32, size(), size(), size()),
-        (time(), time(), time(), time_or_off(), time_or_off()),
+        (time(), time(), time(), time_or_off(), keepalive),
         (time(), count()),
         (
             prop_oneof![Just("error"), Just("warn"), Just("info"), Just("debug"), Just("trace")],

@@ -95,6 +95,21 @@ fn off_turns_a_duration_off_where_it_can_be_off() {
 }
 
 #[test]
+fn keepalive_is_what_the_kernel_takes() {
+    for written in ["1s", "32767s", "9h"] {
+        config(&in_table("timeouts", &format!("keepalive = {written:?}")));
+    }
+    for written in ["1ms", "999ms", "32768s", "10h"] {
+        assert_eq!(
+            value_refused("timeouts", "keepalive", &format!("{written:?}")),
+            format!(
+                "\"{written}\" is out of range\n    write a time from \"1s\" to \"9h\", such as \"60s\", or \"off\""
+            )
+        );
+    }
+}
+
+#[test]
 fn sizes_are_bytes_or_have_a_unit() {
     for (written, bytes) in [
         ("1024", 1024),

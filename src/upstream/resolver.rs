@@ -18,7 +18,7 @@ use hickory_resolver::config::{
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::Record;
+use hickory_resolver::proto::rr::{Name, Record};
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Resolver as Hickory, TokioResolver};
 use tokio::time::{Instant, sleep};
@@ -112,7 +112,9 @@ impl Resolver {
                     .into(),
             ));
         };
-        both_families(servers.ipv4_lookup(host), servers.ipv6_lookup(host)).await
+        // Not as the name of an internet host, which has no underscores: those of containers do.
+        let name = Name::from_ascii(host).map_err(|error| ResolveError(error.to_string()))?;
+        both_families(servers.ipv4_lookup(name.clone()), servers.ipv6_lookup(name)).await
     }
 }
 

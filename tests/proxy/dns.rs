@@ -53,6 +53,26 @@ fn the_name_is_resolved_at_each_dial() {
     proxy.assert_calm();
 }
 
+#[test]
+fn names_of_containers_have_underscores() {
+    let dns = Dns::start();
+    let broker = Broker::start();
+    dns.set("my_stack_kafka_1.test", &["127.0.0.1"]);
+    let proxy = Setup::bootstrap("my_stack_kafka_1.test:1")
+        .nodes(
+            "0",
+            Some(&format!(
+                "My_stack_kafka_1.test:{}",
+                broker.address().port()
+            )),
+        )
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .section("[timeouts]\nconnect = \"2s\"")
+        .start();
+    reach(&proxy, &broker);
+    proxy.assert_calm();
+}
+
 // Trap 12
 #[test]
 fn a_moved_broker_is_found_at_the_next_dial_and_open_connections_stay() {

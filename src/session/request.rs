@@ -26,6 +26,8 @@ pub(super) struct RequestPump {
     ready: usize,
     frame: Frame,
     stall: Deadline,
+    /// When to look whether a client that cannot be read from is still there.
+    look: Deadline,
     dial: Option<Dial>,
     /// The client has sent its last byte.
     end_of_stream: bool,
@@ -114,8 +116,11 @@ impl RequestPump {
             if shared.draining.get() && at_boundary && !blocked {
                 return self.poll_drain(cx, shared);
             }
-            if self.buffer.is_full() || (shared.draining.get() && at_boundary) {
+            if shared.draining.get() && at_boundary {
                 return Poll::Pending;
+            }
+            if self.buffer.is_full() {
+                return self.poll_look(cx, shared).map(Err);
             }
             ready!(self.poll_read(cx, shared))?;
         }
@@ -146,6 +151,19 @@ impl RequestPump {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Nothing can be read, and so neither is a client that went away noticed by its end of stream. The kernel knows of a
+    /// reset, and of a client that keepalive found dead: it is asked from time to time.
+    fn poll_look(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<EndReason> {
+        loop {
+            let period = shared.cluster.timeouts.stalled_write;
+            self.look.set_if_clear(|| Instant::now() + period);
+            ready!(self.look.poll(cx));
+            if shared.client.is_broken() {
+                return Poll::Ready(EndReason::ClientReset);
+            }
+        }
     }
 
     /// No more requests are taken. The broker is not told so while it has answers to give: it would close at once and

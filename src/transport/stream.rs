@@ -64,6 +64,12 @@ impl Stream {
         self.io.borrow().local_addr()
     }
 
+    /// Whether the connection has failed (a reset, keepalive without an answer), as far as the kernel has not told yet.
+    pub fn is_broken(&self) -> bool {
+        let error = SockRef::from(&*self.io.borrow()).take_error();
+        !matches!(error, Ok(None))
+    }
+
     /// Makes the close that follows an abortive one (RST), as the other leg's was.
     pub fn reset_on_close(&self) {
         // A socket that is already gone cannot be reset, and need not be.

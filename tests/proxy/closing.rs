@@ -261,3 +261,17 @@ fn no_file_descriptor_stays_behind() {
         proxy.metric("portolan_open_fds") <= before
     });
 }
+
+#[test]
+fn a_client_that_goes_away_behind_a_full_queue_is_noticed() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nin_flight = 1")
+        .section("[timeouts]\nstalled_write = \"300ms\"")
+        .start();
+    let many: Vec<u8> = (0..4000).flat_map(heartbeat).collect();
+    let (client, mut link) = open(&proxy, &broker, &many);
+    link.request();
+    client.into_wire().reset();
+    proxy.wait_for_end("main", "client_reset");
+}

@@ -393,10 +393,12 @@ impl Session {
         Poll::Pending
     }
 
-    /// How long nothing may move now that one direction is over; `None` while both are open.
+    /// How long nothing may move now that one direction is over or about to be; `None` while both are open.
     fn linger_patience(&self) -> Option<Duration> {
         let shared = &self.shared;
         match (shared.requests_over.get(), shared.responses_over.get()) {
+            // It has half-closed too, but what it sent before that has no place in the queue yet.
+            (false, false) if self.request.saw_end() => Some(ANSWER_LINGER),
             (false, false) => None,
             (false, true) if shared.requests_stopped.get() => Some(DRAIN_LINGER),
             // A client that has half-closed waits for its answers, and some take minutes.

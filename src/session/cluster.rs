@@ -1,6 +1,6 @@
 //! What the sessions of one virtual cluster share: its configuration, counters, and what was found in answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tracing::{info, warn};
@@ -94,10 +94,18 @@ impl Cluster {
         }
     }
 
-    /// The lines that would put this broker into the map, on the next free port.
+    /// The lines that would put this broker into the map: on the port behind the last one if there is such a port, else on
+    /// the highest that this cluster does not use.
     fn advice(&self, broker: &SeenBroker) -> String {
-        let last = self.ports.nodes().map(|(_, port)| port.bound).max();
-        let port = last.unwrap_or(self.ports.bootstrap().bound).wrapping_add(1);
+        let used: BTreeSet<u16> = self
+            .ports
+            .nodes()
+            .map(|(_, port)| port.bound)
+            .chain([self.ports.bootstrap().bound])
+            .collect();
+        let next = used.last().and_then(|last| last.checked_add(1));
+        let free = || (1..=u16::MAX).rev().find(|port| !used.contains(port));
+        let port = next.or_else(free).unwrap_or(u16::MAX);
         let mut lines = format!(
             "[[clusters.{}.nodes]]\nids = \"{}\"\nport = {port}",
             self.name, broker.node_id

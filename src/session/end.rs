@@ -86,6 +86,8 @@ pub enum EndReason {
     },
     /// An error of the operating system on one of the sockets.
     Socket(String),
+    /// A fault of this program.
+    Panicked,
 }
 
 /// Who can do something about it.
@@ -118,7 +120,7 @@ impl EndReason {
     }
 
     /// Every label, so that each series exists from the start.
-    pub const LABELS: [&'static str; 30] = [
+    pub const LABELS: [&'static str; 31] = [
         "client_closed",
         "bare_connect",
         "broker_closed",
@@ -149,6 +151,7 @@ impl EndReason {
         "malformed_response",
         "response_too_large",
         "socket",
+        "panicked",
     ];
 
     #[rustfmt::skip]
@@ -205,6 +208,7 @@ impl EndReason {
             Self::ResponseTooLarge { .. } => ("response_too_large", Operator,
                 "raise limits.response_rewrite_bytes"),
             Self::Socket(_) => ("socket", Operator, "see the error; file descriptors or memory may be short"),
+            Self::Panicked => ("panicked", Operator, "this is a fault of Portolan: report it with the message of the panic"),
         }
     }
 }
@@ -233,6 +237,7 @@ impl fmt::Display for EndReason {
             Self::MalformedRequest(what) => write!(f, "malformed request: {what}"),
             Self::RefusedRequest(what) => write!(f, "refused request: {what}"),
             Self::ConnectFailed(what) => f.write_str(what),
+            Self::Panicked => f.write_str("this program failed at this connection"),
             Self::Loop => f.write_str("the connection was made by this proxy itself"),
             Self::BrokerWantsTls => f.write_str("the broker answered with a TLS alert"),
             Self::BrokerClosedMidFrame => f.write_str("the broker closed the connection in the middle of an answer"),

@@ -90,7 +90,7 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
         cluster,
     } = accepted;
     let begin = WallInstant::now();
-    cluster.metrics.connection_opened(route);
+    let mut counted = Counted::new(cluster.clone(), route);
     if let Err(error) = tune(&socket, cluster.timeouts.keepalive) {
         // The connection may be gone already; reading will tell.
         debug!(%client, %error, "socket options");
@@ -115,8 +115,33 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
         session.poll(cx)
     })
     .await;
-    cluster.metrics.connection_closed(route, reason.label());
+    counted.reason = reason.label();
     session.log_end(&reason, begin);
+}
+
+/// An open connection in the metrics; its end is counted when this is dropped, however that comes about.
+struct Counted {
+    cluster: Arc<Cluster>,
+    route: Route,
+    reason: &'static str,
+}
+
+impl Counted {
+    fn new(cluster: Arc<Cluster>, route: Route) -> Self {
+        cluster.metrics.connection_opened(route);
+        Counted {
+            cluster,
+            route,
+            reason: EndReason::Panicked.label(),
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let metrics = &self.cluster.metrics;
+        metrics.connection_closed(self.route, self.reason);
+    }
 }
 
 type Dial = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>>>>;
@@ -128,10 +153,12 @@ struct Shared {
     route: Route,
     client: Stream,
     client_address: SocketAddr,
+    /// Says that the broker's socket is ours. Dropped before that is closed: once it is, its ends may be another's.
+    own: OnceCell<OwnConnection>,
     /// The broker's socket, once dialled: the first request does it.
     broker: OnceCell<Stream>,
-    /// Says that the broker's socket is ours.
-    own: OnceCell<OwnConnection>,
+    /// Dialling has begun.
+    dialled: Cell<bool>,
     in_flight: RefCell<InFlight>,
     /// The phase of SASL in which frames are raw tokens, after SaslHandshake v0.
     raw_tokens: RefCell<Option<RawTokens>>,
@@ -266,8 +293,9 @@ impl Session {
             shared: Shared {
                 client: Stream::new(socket),
                 client_address,
-                broker: OnceCell::new(),
                 own: OnceCell::new(),
+                broker: OnceCell::new(),
+                dialled: Cell::new(false),
                 in_flight: RefCell::new(InFlight::new(cluster.limits.in_flight)),
                 raw_tokens: RefCell::new(None),
                 handshake_pending: Cell::new(false),
@@ -362,7 +390,7 @@ impl Session {
 
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         let timeouts = &self.shared.cluster.timeouts;
-        if self.shared.seen_request.get() {
+        if self.shared.dialled.get() {
             self.first_bytes = Deadline::default();
         } else if self.first_bytes.poll(cx).is_ready() {
             return Poll::Ready(match self.shared.seen_bytes.get() {
@@ -373,7 +401,8 @@ impl Session {
         }
         let moved = self.shared.moved.replace(false);
         if let Some(patience) = timeouts.idle {
-            if moved {
+            // Who waits for an answer is not idle: some take minutes.
+            if moved || !self.shared.in_flight.borrow().is_empty() {
                 self.idle.set(Instant::now() + patience);
             }
             if self.idle.poll(cx).is_ready() {

@@ -471,6 +471,7 @@ impl RequestPump {
         if self.dial.is_none() && shared.is_loop() {
             return Poll::Ready(Err(EndReason::Loop));
         }
+        shared.dialled.set(true);
         let dial = self.dial.get_or_insert_with(|| shared.dial());
         let outcome = ready!(dial.as_mut().poll(cx));
         self.dial = None;

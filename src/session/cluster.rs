@@ -94,18 +94,16 @@ impl Cluster {
         }
     }
 
-    /// The lines that would put this broker into the map: on the port behind the last one if there is such a port, else on
-    /// the highest that this cluster does not use.
+    /// The lines that would put this broker into the map: on the port behind the last node's if that is free, else on the
+    /// highest that this cluster does not use.
     fn advice(&self, broker: &SeenBroker) -> String {
-        let used: BTreeSet<u16> = self
-            .ports
-            .nodes()
-            .map(|(_, port)| port.bound)
-            .chain([self.ports.bootstrap().bound])
-            .collect();
-        let next = used.last().and_then(|last| last.checked_add(1));
-        let free = || (1..=u16::MAX).rev().find(|port| !used.contains(port));
-        let port = next.or_else(free).unwrap_or(u16::MAX);
+        let bootstrap = self.ports.bootstrap().bound;
+        let mut used: BTreeSet<u16> = self.ports.nodes().map(|(_, port)| port.bound).collect();
+        let next = used.last().unwrap_or(&bootstrap).checked_add(1);
+        used.insert(bootstrap);
+        let is_free = |port: &u16| !used.contains(port);
+        let highest = || (1..=u16::MAX).rev().find(is_free);
+        let port = next.filter(is_free).or_else(highest).unwrap_or(u16::MAX);
         let mut lines = format!(
             "[[clusters.{}.nodes]]\nids = \"{}\"\nport = {port}",
             self.name, broker.node_id

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use rustix::io::Errno;
+
 use crate::config::BrokerAddress;
 use crate::port_map::NodeId;
 
@@ -31,6 +33,13 @@ pub enum ConnectError {
         /// What became of each of its addresses.
         tried: Vec<(SocketAddr, io::Error)>,
     },
+    /// This machine could not open a socket, or had no local port left.
+    Local {
+        /// What was to be dialled.
+        address: BrokerAddress,
+        /// The operating system's error.
+        error: io::Error,
+    },
     /// The node's address is to be learned and the brokers did not tell it.
     CannotLearn {
         /// The node.
@@ -49,10 +58,11 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Every value of [`ConnectError::reason`].
-    pub const REASONS: [&'static str; 5] = [
+    pub const REASONS: [&'static str; 6] = [
         "unresolved",
         "refused",
         "timed_out",
+        "local",
         "cannot_learn",
         "unknown_node",
     ];
@@ -63,14 +73,24 @@ impl ConnectError {
             ConnectError::Unresolved { .. } | ConnectError::NoBootstrapServer => "unresolved",
             ConnectError::Refused { .. } => "refused",
             ConnectError::TimedOut { .. } => "timed_out",
+            ConnectError::Local { .. } => "local",
             ConnectError::CannotLearn { .. } => "cannot_learn",
             ConnectError::UnknownNode { .. } => "unknown_node",
         }
     }
 
     /// From what became of each address of a name.
-    pub(super) fn dialled(address: &BrokerAddress, tried: Vec<(SocketAddr, io::Error)>) -> Self {
+    pub(super) fn dialled(
+        address: &BrokerAddress,
+        mut tried: Vec<(SocketAddr, io::Error)>,
+    ) -> Self {
         let address = address.clone();
+        // Not where it is one of several: connecting to ::1 without IPv6 fails in the same way.
+        if tried.iter().all(|(_, error)| is_local(error))
+            && let Some((_, error)) = tried.pop()
+        {
+            return ConnectError::Local { address, error };
+        }
         let silent = |(_, error): &(SocketAddr, io::Error)| error.kind() == io::ErrorKind::TimedOut;
         match tried.iter().all(silent) {
             true => ConnectError::TimedOut { address, tried },
@@ -96,6 +116,10 @@ impl fmt::Display for ConnectError {
                 list(f, tried)?;
                 f.write_str("); check network policies and firewalls between here and the broker")
             }
+            ConnectError::Local { address, error } => write!(
+                f,
+                "cannot dial {address} from here: {error}; this machine is short of file descriptors, memory or local ports (raise the limit of open files, or share the load with another proxy)"
+            ),
             ConnectError::CannotLearn { node, why } => write!(
                 f,
                 "cannot learn the address of node {node}: {why}; if the brokers want SASL or TLS they cannot be asked: set `address` in the [[nodes]] entry"
@@ -111,6 +135,21 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
+/// Whether an error says that this machine is short of something, and nothing about the broker.
+fn is_local(error: &io::Error) -> bool {
+    const SHORT_OF: [Errno; 5] = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::ADDRNOTAVAIL,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+    ];
+    let code = error.raw_os_error();
+    SHORT_OF
+        .iter()
+        .any(|errno| Some(errno.raw_os_error()) == code)
+}
+
 fn list(f: &mut fmt::Formatter<'_>, tried: &[(SocketAddr, io::Error)]) -> fmt::Result {
     for (n, (peer, error)) in tried.iter().enumerate() {
         let separator = if n > 0 { ", " } else { "" };
@@ -122,4 +161,29 @@ fn list(f: &mut fmt::Formatter<'_>, tried: &[(SocketAddr, io::Error)]) -> fmt::R
         write!(f, "{separator}{peer} {error}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_dial_that_failed_for_want_of_something_here_is_local() {
+        let address = BrokerAddress {
+            host: "kafka-0".into(),
+            port: 9092,
+        };
+        let tried = |errors: &[Errno]| {
+            let peer = SocketAddr::from(([10, 0, 0, 1], 9092));
+            let tried = errors.iter().map(|&errno| (peer, errno.into())).collect();
+            ConnectError::dialled(&address, tried).reason()
+        };
+        assert_eq!(tried(&[Errno::MFILE]), "local");
+        assert_eq!(tried(&[Errno::ADDRNOTAVAIL, Errno::ADDRNOTAVAIL]), "local");
+        assert_eq!(tried(&[Errno::CONNREFUSED, Errno::ADDRNOTAVAIL]), "refused");
+        assert_eq!(tried(&[Errno::TIMEDOUT]), "timed_out");
+        for reason in ["local", "refused", "timed_out"] {
+            assert!(ConnectError::REASONS.contains(&reason));
+        }
+    }
 }

@@ -200,10 +200,15 @@ impl Upstream {
             if let Some(address) = self.address(id).filter(|now| Some(now) != stale) {
                 return Ok(address);
             }
-            let connected = self.connect_bootstrap(resolver, deadline).await?;
-            let brokers = ask::brokers(connected.stream)
-                .await
-                .map_err(|error| cannot(format!("{} {error}", connected.address)))?;
+            let ask = async |server: &Server, until: Instant| {
+                let address = &server.address;
+                let connected = self.connect_name(address, resolver, until, false).await?;
+                let answer = timeout_at(until, ask::brokers(connected.stream)).await;
+                answer
+                    .map_err(|_| cannot(format!("{address} did not answer in time")))?
+                    .map_err(|error| cannot(format!("{address} {error}")))
+            };
+            let brokers = self.try_bootstrap(deadline, ask).await?;
             self.learn(brokers.iter().map(|b| (b.node_id, b.host.as_str(), b.port)));
             match brokers.iter().any(|broker| broker.node_id == id) {
                 true => self
@@ -219,12 +224,24 @@ impl Upstream {
         })
     }
 
-    /// Each server once, healthy ones first; all of it again while no name resolves.
     async fn connect_bootstrap(
         &self,
         resolver: &Resolver,
         deadline: Instant,
     ) -> Result<Connected, ConnectError> {
+        let connect = async |server: &Server, until: Instant| {
+            let address = &server.address;
+            self.connect_name(address, resolver, until, false).await
+        };
+        self.try_bootstrap(deadline, connect).await
+    }
+
+    /// Each server once, healthy ones first, until `attempt` succeeds at one; all of it again while no name resolves.
+    async fn try_bootstrap<T>(
+        &self,
+        deadline: Instant,
+        attempt: impl AsyncFn(&Server, Instant) -> Result<T, ConnectError>,
+    ) -> Result<T, ConnectError> {
         let mut pause = RETRY_FIRST;
         loop {
             let order = self.bootstrap_order();
@@ -234,14 +251,10 @@ impl Upstream {
                 // One silent server must not use up the time of the others.
                 let left = deadline.saturating_duration_since(Instant::now());
                 let share = left / u32::try_from(order.len() - done).unwrap_or(1);
-                let until = Instant::now() + share;
-                match self
-                    .connect_name(&server.address, resolver, until, false)
-                    .await
-                {
-                    Ok(connected) => {
+                match attempt(server, Instant::now() + share).await {
+                    Ok(success) => {
                         server.failed.store(0, Ordering::Relaxed);
-                        return Ok(connected);
+                        return Ok(success);
                     }
                     Err(error) => {
                         let now = self.began.elapsed().as_millis() as u64;

@@ -117,6 +117,20 @@ fn a_client_that_leaves_before_its_first_request_is_whole_costs_the_broker_nothi
 
 // Trap 8
 #[test]
+fn a_client_that_never_gets_beyond_api_versions_of_a_newer_kafka_ends_after_first_bytes() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[timeouts]\nfirst_bytes = \"200ms\"")
+        .start();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.send(&frames::raw_request(18, 99, 1, b"\x00"));
+    client.frame();
+    assert_eq!(client.end(), End::Closed);
+    proxy.wait_for_end("main", "first_bytes_timeout");
+    assert_eq!(broker.connections(), 0);
+}
+
+#[test]
 fn first_bytes_is_about_the_first_request_only() {
     let broker = Broker::start();
     let proxy = Setup::with(&broker)

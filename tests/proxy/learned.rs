@@ -263,3 +263,20 @@ fn brokers_that_advertise_the_proxy_itself_end_after_one_hop() {
     let opened = "portolan_connections_total{cluster=\"main\",route=\"node-0\"}";
     assert_eq!(proxy.metric(opened), 2.0, "the client's and one of its own");
 }
+
+// Trap 12
+#[test]
+fn a_bootstrap_server_that_accepts_and_says_nothing_does_not_keep_the_next_from_being_asked() {
+    let node = Broker::start();
+    let silent = Broker::start();
+    let closing = Broker::serving(drop);
+    let knowing = bootstrap(located(&[(7, &node)]));
+    let proxy = Setup::bootstrap(silent.address())
+        .or(closing.address())
+        .or(knowing.address())
+        .nodes("7", None)
+        .section("[timeouts]\nconnect = \"3s\"")
+        .start();
+    reach(&proxy, 7, &node);
+    proxy.assert_calm();
+}

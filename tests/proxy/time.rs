@@ -163,6 +163,23 @@ fn an_idle_connection_ends_after_the_idle_timeout_if_there_is_one() {
     proxy.assert_calm();
 }
 
+#[test]
+fn a_client_that_waits_for_an_answer_is_not_idle() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[timeouts]\nidle = \"100ms\"")
+        .start();
+    let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    let request = link.request();
+    // Another connection is idle for as long and longer, and ends.
+    let (mut idle, _link) = talking(&proxy, &broker);
+    assert_eq!(idle.end(), End::Closed);
+    let answer = request.answer_bytes(b"late");
+    link.send(&answer);
+    assert_eq!(client.frame(), answer[4..]);
+    assert_eq!(client.end(), End::Closed, "now it is idle, too");
+}
+
 /// A listener whose backlog is full: the kernel drops further connections without a word.
 pub(crate) fn deaf() -> (Socket, Vec<TcpStream>, SocketAddr) {
     deaf_at((Ipv4Addr::LOCALHOST, 0).into())

@@ -38,20 +38,35 @@ async fn main() -> ExitCode {
     let arguments = match Arguments::parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            eprintln!("{error}\n\n{USAGE}");
+            tell(&format!("{error}\n\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
+    if arguments.help {
+        say(USAGE);
+        return ExitCode::SUCCESS;
+    }
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("\nThe quickstart failed: {error}");
+            tell(&format!("\nThe quickstart failed: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
+/// Writes a line to standard output. False where nobody reads it any more (`| head`), which `println!` would panic at.
+fn say(line: &str) -> bool {
+    writeln!(std::io::stdout(), "{line}").is_ok()
+}
+
+/// Writes a line to standard error, if anybody reads it.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 struct Arguments {
+    help: bool,
     once: bool,
     port: u16,
 }
@@ -59,12 +74,14 @@ struct Arguments {
 impl Arguments {
     fn parse() -> Result<Self, Failure> {
         let mut parsed = Arguments {
+            help: false,
             once: false,
             port: 9092,
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
+                "--help" | "-h" => parsed.help = true,
                 "--once" => parsed.once = true,
                 "--port" => {
                     let value = words.next().ok_or("--port needs a number")?;
@@ -103,23 +120,28 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         let _ = stopped.await;
     }));
     let external = format!("127.0.0.1:{}", arguments.port);
-    println!("\nPortolan runs with this configuration:\n");
-    config.lines().for_each(|line| println!("    {line}"));
+    let indented: String = config.lines().map(|line| format!("\n    {line}")).collect();
+    say(&format!(
+        "\nPortolan runs with this configuration:\n{indented}"
+    ));
     let address = external.clone();
     tokio::task::spawn_blocking(move || demonstrate(&internal, &address)).await??;
 
     if !arguments.once {
-        println!(
+        let has_reader = say(&format!(
             "\nEverything stays up. In another terminal, if you have kcat:\n\n    \
              kcat -b {external} -L\n    \
              echo hello | kcat -b {external} -t {TOPIC} -P\n    \
              kcat -b {external} -t {TOPIC} -C -o -5 -e\n\nCtrl-C ends it."
-        );
-        tokio::signal::ctrl_c().await?;
+        ));
+        // Nobody would know that it stays up.
+        if has_reader {
+            tokio::signal::ctrl_c().await?;
+        }
     }
     let _ = stop.send(());
     serving.await??;
-    println!("\nAll of it went through one address. Good-bye.");
+    say("\nAll of it went through one address. Good-bye.");
     Ok(())
 }
 
@@ -152,13 +174,15 @@ fn demonstrate(internal: &str, external: &str) -> Result<(), Failure> {
     let proxied = told(external)?;
     step.done();
     let port: u16 = external.rsplit(':').next().unwrap_or_default().parse()?;
-    println!("\n  port    leads to     which advertises        and clients are told");
-    println!("  {port:<7} bootstrap    (any broker)");
+    say("\n  port    leads to     which advertises        and clients are told");
+    say(&format!("  {port:<7} bootstrap    (any broker)"));
     for ((node, inside), (_, outside)) in direct.iter().zip(&proxied) {
         let port = i32::from(port) + node;
-        println!("  {port:<7} node {node:<7} {inside:<23} {outside}");
+        say(&format!(
+            "  {port:<7} node {node:<7} {inside:<23} {outside}"
+        ));
     }
-    println!();
+    say("");
     let expected: BTreeSet<(i32, String)> = (1..=BROKERS)
         .map(|node| (node, format!("127.0.0.1:{}", i32::from(port) + node)))
         .collect();
@@ -167,11 +191,11 @@ fn demonstrate(internal: &str, external: &str) -> Result<(), Failure> {
     }
     let produced = produce(external)?;
     let consumed = consume(external)?;
-    println!(
-        "\n  {MESSAGES} messages of 100 bytes through {external}, each of which arrived once:"
-    );
-    println!("  produced  {produced:>9.0} messages per second");
-    println!("  consumed  {consumed:>9.0} messages per second");
+    say(&format!(
+        "\n  {MESSAGES} messages of 100 bytes through {external}, each of which arrived once:\n  \
+         produced  {produced:>9.0} messages per second\n  \
+         consumed  {consumed:>9.0} messages per second"
+    ));
     Ok(())
 }
 
@@ -281,7 +305,7 @@ impl Step {
 
     fn done(mut self) {
         self.finish();
-        eprintln!("{}: done", self.name);
+        tell(&format!("{}: done", self.name));
     }
 
     fn finish(&mut self) {

@@ -16,8 +16,20 @@ pub enum StartError {
         /// The operating system's error.
         error: io::Error,
     },
+    /// A worker thread could not be started.
+    Worker(io::Error),
     /// Something else.
     Other(String),
+}
+
+const RAISE_THE_LIMIT: &str =
+    "; each port needs a file descriptor: raise the limit of open files (ulimit -n)";
+
+fn is_out_of_fds(error: &io::Error) -> bool {
+    let numbers = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+    numbers
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 impl fmt::Display for StartError {
@@ -29,18 +41,29 @@ impl fmt::Display for StartError {
                 error,
             } => {
                 write!(f, "cannot listen on {address} ({purpose}): {error}")?;
-                f.write_str(match error.kind() {
-                    io::ErrorKind::AddrInUse => {
-                        "; another process has this port: stop it, or choose other ports (`ss -ltnp` shows who has which)"
-                    }
-                    io::ErrorKind::AddrNotAvailable => {
-                        "; this machine does not have that address: correct listen_address"
-                    }
-                    io::ErrorKind::PermissionDenied => {
-                        "; ports below 1024 need CAP_NET_BIND_SERVICE: choose higher ones"
-                    }
-                    _ => "",
-                })
+                match error.kind() {
+                    // A listener, or an outgoing connection: those get the ports of net.ipv4.ip_local_port_range.
+                    io::ErrorKind::AddrInUse => write!(
+                        f,
+                        "; another process has this port: stop it, or choose other ports (`ss -tanp sport = :{}` shows which)",
+                        address.port()
+                    ),
+                    io::ErrorKind::AddrNotAvailable => f.write_str(
+                        "; this machine does not have that address: correct listen_address",
+                    ),
+                    io::ErrorKind::PermissionDenied => f.write_str(
+                        "; ports below 1024 need CAP_NET_BIND_SERVICE: choose higher ones",
+                    ),
+                    _ if is_out_of_fds(error) => f.write_str(RAISE_THE_LIMIT),
+                    _ => Ok(()),
+                }
+            }
+            StartError::Worker(error) => {
+                write!(f, "cannot start a worker thread: {error}")?;
+                match is_out_of_fds(error) {
+                    true => f.write_str(RAISE_THE_LIMIT),
+                    false => Ok(()),
+                }
             }
             StartError::Other(what) => f.write_str(what),
         }

@@ -85,7 +85,7 @@ impl Pool {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
-                .map_err(other)?;
+                .map_err(StartError::Worker)?;
             let dns = config.dns.clone();
             let (started, start) = std::sync::mpsc::channel();
             let body = move || {
@@ -105,7 +105,7 @@ impl Pool {
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{n}"))
                 .spawn(body)
-                .map_err(other)?;
+                .map_err(StartError::Worker)?;
             match start.recv() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(StartError::Other(error)),

@@ -261,7 +261,7 @@ fn a_port_that_is_taken_is_1_with_words_that_help() {
         last["message"],
         format!(
             "cannot listen on 127.0.0.1:{port} (cluster main, bootstrap): Address already in use (os error 98); another \
-             process has this port: stop it, or choose other ports (`ss -ltnp` shows who has which)"
+             process has this port: stop it, or choose other ports (`ss -tanp sport = :{port}` shows which)"
         )
     );
 }
@@ -279,6 +279,26 @@ fn an_address_that_the_machine_does_not_have_is_1_with_words_that_help() {
         outcome.stderr.contains(
             "cannot listen on 192.0.2.1:0 (cluster main, bootstrap): Cannot assign requested address (os error 99); this \
              machine does not have that address: correct listen_address"
+        ),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn more_ports_than_open_files_allow_are_1_with_words_that_help() {
+    let file = file(&FREE.replace("\"0-1\"", "\"0-99\""));
+    let command = format!(
+        "ulimit -n 64; PORTOLAN_TEST_ALLOW_PORT_ZERO=1 exec {} run --config {}",
+        env!("CARGO_BIN_EXE_portolan"),
+        path(&file)
+    );
+    let outcome = finish(Command::new("sh").args(["-c", &command]), "");
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome.stderr.ends_with(
+            "Too many open files (os error 24); each port needs a file descriptor: raise the limit of open files \
+             (ulimit -n)\n"
         ),
         "{}",
         outcome.stderr

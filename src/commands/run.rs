@@ -1,6 +1,7 @@
 //! `run`: serves until it is told to stop.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
@@ -145,11 +146,20 @@ async fn serve(config: Config) -> Result<(), String> {
     };
     info!(signal = name, "told to stop; a second signal stops at once");
     let _ = stop.send(());
-    tokio::select! {
-        outcome = &mut serving => outcome.map_err(|e| failed(&e)),
-        _ = terminate.recv() => Err(CUT.into()),
-        _ = interrupt.recv() => Err(CUT.into()),
+    let first = Instant::now();
+    loop {
+        tokio::select! {
+            outcome = &mut serving => return outcome.map_err(|e| failed(&e)),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if first.elapsed() >= ONE_SIGNAL {
+            return Err(CUT.into());
+        }
     }
 }
+
+/// Signals this close to the first one are the same: timeout(1) and other wrappers send each to the process and to its group.
+const ONE_SIGNAL: Duration = Duration::from_millis(500);
 
 const CUT: &str = "a second signal: stopped before all connections were drained";

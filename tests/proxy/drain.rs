@@ -8,7 +8,7 @@ use kafka_protocol::messages::{MetadataRequest, SaslHandshakeRequest, SaslHandsh
 use crate::common::broker::Broker;
 use crate::common::client::Client;
 use crate::common::frames;
-use crate::common::proxy::Proxy;
+use crate::common::proxy::{Proxy, wait_until};
 use crate::common::wire::End;
 use crate::setup::{Setup, answer_heartbeat, heartbeat, open, talking};
 
@@ -169,10 +169,12 @@ fn a_second_signal_ends_the_process_at_once_with_exit_code_1() {
     let (_client, mut link) = open(&proxy, &broker, &heartbeat(1));
     link.request();
     terminate(&proxy);
-    proxy.terminate();
-    assert_eq!(proxy.wait().code(), Some(1));
     let told = "a second signal: stopped before all connections were drained";
-    assert!(proxy.log_text().contains(told));
+    wait_until(told, || {
+        proxy.terminate();
+        proxy.log_text().contains(told)
+    });
+    assert_eq!(proxy.wait().code(), Some(1));
 }
 
 #[test]

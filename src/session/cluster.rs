@@ -69,7 +69,7 @@ impl Cluster {
                     cluster = self.name,
                     node = broker.node_id.0,
                     repeats,
-                    "node {} is not in the port map, so clients are not told about it; add to the configuration:\n{}",
+                    "node {} is not in the port map, so clients are not told about it; {}",
                     broker.node_id,
                     self.advice(broker)
                 );
@@ -94,7 +94,7 @@ impl Cluster {
         }
     }
 
-    /// The lines that would put this broker into the map: on the port behind the last node's if that is free, else on the
+    /// What would put this broker into the map, in one line as all of the log: on the port behind the last node's if that is free, else on the
     /// highest that this cluster does not use.
     fn advice(&self, broker: &SeenBroker) -> String {
         let bootstrap = self.ports.bootstrap().bound;
@@ -104,14 +104,15 @@ impl Cluster {
         let is_free = |port: &u16| !used.contains(port);
         let highest = || (1..=u16::MAX).rev().find(is_free);
         let port = next.filter(is_free).or_else(highest).unwrap_or(u16::MAX);
-        let mut lines = format!(
-            "[[clusters.{}.nodes]]\nids = \"{}\"\nport = {port}",
-            self.name, broker.node_id
-        );
+        let (name, id) = (&self.name, broker.node_id);
+        let mut advice =
+            format!("add a [[clusters.{name}.nodes]] with ids = \"{id}\", port = {port}");
         let learned = self.nodes.values().any(|a| *a == NodeAddress::Learned);
         if !learned && !broker.host.is_empty() {
-            lines.push_str(&format!("\naddress = \"{}:{}\"", broker.host, broker.port));
+            // Quoted by Rust's rules, which for what a host name may have are those of TOML: a broker cannot forge a line.
+            let address = format!("{}:{}", broker.host, broker.port);
+            advice.push_str(&format!(", address = {address:?}"));
         }
-        lines
+        advice + ", or extend the ids of one that is there"
     }
 }

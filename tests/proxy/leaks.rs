@@ -133,8 +133,8 @@ fn a_broker_outside_the_map_is_told_once_with_the_lines_that_would_map_it() {
     assert_eq!(
         line["message"],
         format!(
-            "node 5 is not in the port map, so clients are not told about it; add to the configuration:\n\
-             [[clusters.main.nodes]]\nids = \"5\"\nport = {next}\naddress = \"kafka-5.internal.test:19092\""
+            "node 5 is not in the port map, so clients are not told about it; add a [[clusters.main.nodes]] with \
+             ids = \"5\", port = {next}, address = \"kafka-5.internal.test:19092\", or extend the ids of one that is there"
         )
     );
     assert_eq!(line["node"], 5);

@@ -35,7 +35,7 @@ const METRICS_TEXT: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 const PATHS: &str = "/livez    the process runs\n\
-                     /readyz   all listeners are bound\n\
+                     /readyz   all ports are bound\n\
                      /metrics  Prometheus text\n";
 
 /// What the endpoints tell about.

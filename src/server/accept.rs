@@ -59,7 +59,7 @@ async fn permit(limit: &ConnectionLimit, cluster: &Cluster, route: Route) -> Per
     if let Some(repeats) = cluster.faults.admit(key) {
         let cluster = cluster.name.as_str();
         let connections = limit.most();
-        warn!(cluster, %route, connections, repeats, "as many connections are open as there may be: new ones wait; raise limits.connections, or the limit of open files where it follows that");
+        warn!(cluster, %route, connections, repeats, "as many connections are open as there may be: new ones wait; raise limits.connections, or where it is \"auto\" the limit of open files (ulimit -n)");
     }
     limit.acquire().await
 }

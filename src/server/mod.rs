@@ -133,7 +133,14 @@ impl Server {
             }))
         });
         self.ready.store(true, Ordering::Release);
-        info!(threads, connections = limit.most(), "ready");
+        let version = env!("CARGO_PKG_VERSION");
+        // By the names of the configuration: both may be "auto" there.
+        info!(
+            version,
+            runtime.threads = threads,
+            limits.connections = limit.most(),
+            "ready"
+        );
 
         shutdown.await;
         // Dropping the accept loops closes the listeners.

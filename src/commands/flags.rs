@@ -135,6 +135,12 @@ impl Flags {
                 Some((flag, None)) if fault.problem == "missing" => {
                     fault.remedy = format!("add {} {}", flag.flag, flag.example);
                 }
+                Some((_, Some(value))) if fault.problem.ends_with("has a port") => {
+                    let host = value.rsplit_once(':').map_or(value, |(host, _)| host);
+                    fault.remedy = format!(
+                        "write \"{host}\" alone; its ports are set by --bootstrap-port and --node-port"
+                    );
+                }
                 // A port is a number in a file, and on a command line everything is a string.
                 Some((_, Some(value))) if fault.problem.ends_with("a port number is wanted") => {
                     fault.problem = format!("\"{value}\" is no port");
@@ -173,8 +179,9 @@ impl Flags {
         let next_port = || match bootstrap {
             None => Some((DEFAULT_BOOTSTRAP_PORT + 1).to_string()),
             Some(bootstrap) => {
-                let next = bootstrap.trim().parse::<u16>().ok()?.checked_add(1)?;
-                Some(next.to_string())
+                // A bootstrap port that is none is a fault of its own, and not one of this port.
+                let bootstrap = bootstrap.trim().parse().unwrap_or(DEFAULT_BOOTSTRAP_PORT);
+                Some(bootstrap.checked_add(1)?.to_string())
             }
         };
         let mut out = String::from("[clusters.main]\n");

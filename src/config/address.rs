@@ -62,7 +62,11 @@ pub(super) fn broker(text: &str) -> Result<BrokerAddress, Unfit> {
         ));
     }
     if text.contains(',') {
-        return unfit(format!("\"{text}\" is more than one address in one string"));
+        let each: Vec<String> = text.split(',').map(|a| format!("{:?}", a.trim())).collect();
+        return Err((
+            format!("\"{text}\" is more than one address in one string"),
+            format!("write each in quotes of its own: {}", each.join(", ")),
+        ));
     }
     let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| is_whole(host)) else {
         return match text.parse::<Ipv6Addr>() {

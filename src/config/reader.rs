@@ -138,11 +138,14 @@ impl<'t> Reader<'t> {
     /// Refuses the keys of a section that this version does not read.
     pub(super) fn known(&mut self, section: &Section<'_>, known: &Table) {
         let Some(table) = section.table else { return };
-        for key in table.keys() {
+        for (key, value) in table {
             let name: &str = key.get_ref();
             if !known.keys.contains(&name) {
                 let line = self.line(key.span().start);
-                let (problem, remedy) = refused(name, known);
+                let (problem, remedy) = match with_underscore(name, value.get_ref(), known) {
+                    Some(meant) => ("unknown key", format!("write `{meant}`, without a dot")),
+                    None => refused(name, known),
+                };
                 self.fault(section.join(name), Some(line), problem, remedy);
             }
         }
@@ -265,6 +268,14 @@ pub(super) fn bare_or_quoted(key: &str) -> String {
         true => key.to_owned(),
         false => toml::Value::from(key).to_string(),
     }
+}
+
+/// The key that was meant where it is written with a dot, as in Kafka's `bootstrap.servers`, which makes a table in TOML.
+fn with_underscore(name: &str, value: &DeValue<'_>, known: &Table) -> Option<&'static str> {
+    let keys = value.as_table()?.keys();
+    let meant: Vec<String> = keys.map(|k| format!("{name}_{}", k.get_ref())).collect();
+    let mut known = known.keys.iter().copied();
+    known.find(|known| meant.iter().any(|meant| meant == known))
 }
 
 /// Why a key is refused: it belongs elsewhere, comes with a later version, or is a typing error.

@@ -78,6 +78,28 @@ portolan: 7 faults in the flags and environment variables
 }
 
 #[test]
+fn each_mistake_is_one_fault_and_its_remedy_names_flags() {
+    let arguments = [
+        "--bootstrap-servers",
+        "kafka:9092",
+        "--advertised-host",
+        "kafka.example.com:9092",
+        "--nodes",
+        "0-9",
+        "--bootstrap-port",
+        "x",
+    ];
+    assert_eq!(
+        refused(&arguments, &[]),
+        "portolan: 2 faults in the flags and environment variables\n\
+         --advertised-host: \"kafka.example.com:9092\" has a port\n    \
+         write \"kafka.example.com\" alone; its ports are set by --bootstrap-port and --node-port\n\
+         --bootstrap-port: \"x\" is no port\n    \
+         write a port from 1 to 65535\n"
+    );
+}
+
+#[test]
 fn ports_that_overlap_name_the_flags() {
     let arguments = [
         "--bootstrap-servers",

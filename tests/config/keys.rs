@@ -22,6 +22,20 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 }
 
 #[test]
+fn a_key_with_a_dot_as_kafka_has_it_is_refused_with_the_one_that_is_meant() {
+    for (line, meant) in [
+        ("bootstrap.port = 9092", "bootstrap_port"),
+        ("listen.address = \"0.0.0.0\"", "listen_address"),
+    ] {
+        let key = line.split('.').next().unwrap_or_default();
+        assert_eq!(
+            refused(&least_with(line)),
+            format!("line 2: clusters.main.{key}: unknown key\n    write `{meant}`, without a dot")
+        );
+    }
+}
+
+#[test]
 fn an_unknown_key_that_resembles_nothing_is_told_what_there_is() {
     assert_eq!(
         refused(&format!("{LEAST}[drain]\nqqq = 1\n")),

@@ -50,7 +50,7 @@ pub(super) fn map(map: &Map) -> Result<(), Failure> {
         rows.retain(|row| row.cluster == name);
         if rows.is_empty() {
             let names: Vec<&str> = config.clusters.keys().map(String::as_str).collect();
-            return Err(Failure::Failed(format!(
+            return Err(Failure::Usage(format!(
                 "there is no cluster \"{name}\" in the file: write one of {}",
                 names.join(", ")
             )));
@@ -165,7 +165,7 @@ fn service(rows: &[Row<'_>]) -> Result<String, Failure> {
     let mut ports: BTreeMap<u16, &str> = BTreeMap::new();
     for row in rows {
         if let Some(other) = ports.insert(row.advertised_port, row.cluster) {
-            return Err(Failure::Failed(format!(
+            return Err(Failure::Usage(format!(
                 "the clusters {other} and {} both advertise port {}, and a Service can have it once: make a Service of \
                  each cluster, with --cluster {other} and --cluster {}",
                 row.cluster, row.advertised_port, row.cluster

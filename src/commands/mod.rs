@@ -19,6 +19,9 @@ use crate::config::{Config, Faults, ParseOptions};
 /// The configuration is not usable (EX_CONFIG of sysexits.h).
 const BAD_CONFIG: u8 = 78;
 
+/// What clap exits with, too.
+const WRONG_USAGE: u8 = 2;
+
 /// Set in tests: lets ports be 0.
 const ALLOW_PORT_ZERO: &str = "PORTOLAN_TEST_ALLOW_PORT_ZERO";
 
@@ -76,6 +79,8 @@ struct File {
 enum Failure {
     /// The configuration cannot be used; where it comes from.
     BadConfig(String, Faults),
+    /// The arguments do not go together, or not with the file.
+    Usage(String),
     /// In words for the user.
     Failed(String),
     /// The same, and the user was told already.
@@ -101,6 +106,10 @@ pub fn execute(line: CommandLine) -> ExitCode {
             };
             tell(format_args!("portolan: {count} in {source}\n{faults}"));
             ExitCode::from(BAD_CONFIG)
+        }
+        Err(Failure::Usage(error)) => {
+            tell(format_args!("portolan: {error}"));
+            ExitCode::from(WRONG_USAGE)
         }
         Err(Failure::Failed(error)) => {
             tell(format_args!("portolan: {error}"));

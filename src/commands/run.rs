@@ -17,6 +17,9 @@ use crate::server::Server;
 /// Where the configuration comes from: a file, or flags for the simple case.
 #[derive(Args, Debug)]
 pub(super) struct Run {
+    /// A file without `--config`, as the other commands take it: only to say what to write
+    #[arg(hide = true)]
+    file: Option<PathBuf>,
     /// The configuration file; `-` is standard input
     #[arg(long, value_name = "FILE", env = "PORTOLAN_CONFIG")]
     config: Option<PathBuf>,
@@ -64,6 +67,12 @@ pub(super) fn run(run: Run) -> Result<(), Failure> {
 
 impl Run {
     fn read(&self) -> Result<Config, Failure> {
+        if let Some(file) = &self.file {
+            let file = file.display();
+            return Err(Failure::Usage(format!(
+                "run wants the flag before the file: portolan run --config {file}"
+            )));
+        }
         let mut config = match (&self.config, self.cluster.first_given()) {
             (Some(path), None) => read(path)?,
             (None, Some(_)) => self.cluster.read()?,

@@ -31,6 +31,17 @@ fn the_help_of_each_command_shows_an_example_of_it() {
 }
 
 #[test]
+fn run_with_a_bare_file_is_2_and_says_what_to_write() {
+    let outcome = run(["run", "portolan.toml"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
+    assert_eq!(
+        outcome.stderr,
+        "portolan: run wants the flag before the file: portolan run --config portolan.toml\n"
+    );
+    assert!(help(&["run"]).contains("Usage: portolan run [OPTIONS]\n"));
+}
+
+#[test]
 fn the_help_lists_all_commands() {
     let text = help(&[]);
     for command in COMMANDS.iter().filter_map(|command| command.first()) {

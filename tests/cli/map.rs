@@ -151,7 +151,7 @@ fn a_service_cannot_have_a_port_twice_so_each_cluster_gets_its_own() {
     );
     let text = format!("{GOOD}{other}");
     let outcome = map(&text, &["--output", "service"]);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
     assert_eq!(
         outcome.stderr,
         "portolan: the clusters main and other both advertise port 9092, and a Service can have it once: make a \
@@ -166,7 +166,7 @@ fn a_service_cannot_have_a_port_twice_so_each_cluster_gets_its_own() {
 #[test]
 fn a_cluster_that_is_not_there_is_refused_with_those_that_are() {
     let outcome = map(GOOD, &["--cluster", "man"]);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
     assert_eq!(
         outcome.stderr,
         "portolan: there is no cluster \"man\" in the file: write one of main\n"

@@ -14,7 +14,7 @@ use prometheus::{
 };
 
 use crate::port_map::Route;
-use crate::protocol::api::UNKNOWN;
+use crate::protocol::api::{UNKNOWN, carries_addresses};
 use crate::upstream::ConnectError;
 
 /// The seconds that connecting to a broker takes: from loopback to the default timeout and beyond.
@@ -37,8 +37,8 @@ pub struct ClusterMetrics {
     routes: HashMap<Route, RouteMetrics>,
     ends: HashMap<&'static str, IntCounter>,
     requests: PerApi,
-    rewritten: PerApi,
-    neutralised: PerApi,
+    rewritten: HashMap<i16, IntCounter>,
+    neutralised: HashMap<i16, IntCounter>,
     request_bytes: IntCounter,
     response_bytes: IntCounter,
     unmapped: IntCounter,
@@ -204,8 +204,8 @@ impl Metrics {
             routes,
             ends,
             requests: PerApi::new(&families.requests, name, &self.apis),
-            rewritten: PerApi::new(&families.rewritten, name, &self.apis),
-            neutralised: PerApi::new(&families.neutralised, name, &self.apis),
+            rewritten: with_addresses(&families.rewritten, name, &self.apis),
+            neutralised: with_addresses(&families.neutralised, name, &self.apis),
             request_bytes: bytes("request"),
             response_bytes: bytes("response"),
             unmapped: families.unmapped.with_label_values(&[name]),
@@ -261,12 +261,16 @@ impl ClusterMetrics {
 
     /// Addresses were replaced.
     pub fn rewritten(&self, api_key: i16, n: u64) {
-        self.rewritten.get(api_key).inc_by(n);
+        if let Some(counter) = self.rewritten.get(&api_key) {
+            counter.inc_by(n);
+        }
     }
 
     /// Fields of addresses were blanked.
     pub fn endpoints_neutralised(&self, api_key: i16, n: u64) {
-        self.neutralised.get(api_key).inc_by(n);
+        if let Some(counter) = self.neutralised.get(&api_key) {
+            counter.inc_by(n);
+        }
     }
 
     /// A broker outside the map was left out.
@@ -311,6 +315,18 @@ impl PerApi {
     }
 }
 
+/// Only the apis that can count here: a series that stays at zero for ever tells nobody anything.
+fn with_addresses(
+    family: &IntCounterVec,
+    cluster: &str,
+    apis: &[(i16, &'static str)],
+) -> HashMap<i16, IntCounter> {
+    apis.iter()
+        .filter(|(key, _)| carries_addresses(*key))
+        .map(|&(key, name)| (key, family.with_label_values(&[cluster, name])))
+        .collect()
+}
+
 fn counters(
     registry: &Registry,
     name: &str,
@@ -350,7 +366,8 @@ mod tests {
 
     #[test]
     fn every_series_is_there_at_zero_from_the_start() {
-        let metrics = Metrics::new(&[(0, "Produce"), (3, "Metadata")], &["client_closed"]).unwrap();
+        let apis = [(0, "Produce"), (3, "Metadata"), (12, "Heartbeat")];
+        let metrics = Metrics::new(&apis, &["client_closed"]).unwrap();
         let routes = [Route::Bootstrap, Route::Node(NodeId(1001))];
         metrics.cluster("main", &routes).unwrap();
         let text = metrics.render().unwrap();
@@ -367,6 +384,11 @@ mod tests {
             "portolan_accept_errors_total 0",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
+        }
+        assert!(text.contains(r#"portolan_requests_total{api="Heartbeat""#));
+        for family in ["addresses_rewritten_total", "endpoints_neutralised_total"] {
+            let heartbeat = format!(r#"portolan_{family}{{api="Heartbeat""#);
+            assert!(!text.contains(&heartbeat), "it carries no addresses");
         }
     }
 

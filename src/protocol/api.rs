@@ -151,6 +151,11 @@ pub fn name(api_key: i16) -> &'static str {
     row(api_key).map_or(UNKNOWN, |row| row.name)
 }
 
+/// Whether the api's answers carry broker addresses in any version.
+pub fn carries_addresses(api_key: i16) -> bool {
+    row(api_key).is_some_and(|row| matches!(row.rule, Rule::Addresses(_)))
+}
+
 /// Every api of the table: key and name.
 pub fn all() -> impl Iterator<Item = (i16, &'static str)> {
     TABLE.iter().map(|row| (row.key, row.name))

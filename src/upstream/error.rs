@@ -108,12 +108,12 @@ impl fmt::Display for ConnectError {
             ),
             ConnectError::Refused { address, tried } => {
                 write!(f, "{address} does not accept connections (")?;
-                list(f, tried)?;
+                list(f, address, tried)?;
                 f.write_str("); check that the broker runs and listens on that port")
             }
             ConnectError::TimedOut { address, tried } => {
                 write!(f, "{address} does not answer (")?;
-                list(f, tried)?;
+                list(f, address, tried)?;
                 f.write_str("); check network policies and firewalls between here and the broker")
             }
             ConnectError::Local { address, error } => write!(
@@ -150,7 +150,13 @@ fn is_local(error: &io::Error) -> bool {
         .any(|errno| Some(errno.raw_os_error()) == code)
 }
 
-fn list(f: &mut fmt::Formatter<'_>, tried: &[(SocketAddr, io::Error)]) -> fmt::Result {
+/// What became of each address; one that is the broker's address as configured needs not be said twice.
+fn list(
+    f: &mut fmt::Formatter<'_>,
+    address: &BrokerAddress,
+    tried: &[(SocketAddr, io::Error)],
+) -> fmt::Result {
+    let configured = address.to_string();
     for (n, (peer, error)) in tried.iter().enumerate() {
         let separator = if n > 0 { ", " } else { "" };
         let error = match error.kind() {
@@ -158,7 +164,11 @@ fn list(f: &mut fmt::Formatter<'_>, tried: &[(SocketAddr, io::Error)]) -> fmt::R
             io::ErrorKind::ConnectionRefused => "refused".to_owned(),
             _ => error.to_string(),
         };
-        write!(f, "{separator}{peer} {error}")?;
+        let peer = peer.to_string();
+        match peer == configured {
+            true => write!(f, "{separator}{error}")?,
+            false => write!(f, "{separator}{peer} {error}")?,
+        }
     }
     Ok(())
 }
@@ -166,6 +176,27 @@ fn list(f: &mut fmt::Formatter<'_>, tried: &[(SocketAddr, io::Error)]) -> fmt::R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_is_no_name_is_said_once() {
+        let peer = SocketAddr::from(([10, 0, 0, 1], 9092));
+        let refused = |host: &str| {
+            let address = BrokerAddress {
+                host: host.into(),
+                port: 9092,
+            };
+            ConnectError::dialled(&address, vec![(peer, Errno::CONNREFUSED.into())]).to_string()
+        };
+        assert_eq!(
+            refused("10.0.0.1"),
+            "10.0.0.1:9092 does not accept connections (refused); check that the broker runs and listens on that port"
+        );
+        assert_eq!(
+            refused("kafka-0"),
+            "kafka-0:9092 does not accept connections (10.0.0.1:9092 refused); check that the broker runs and listens on \
+             that port"
+        );
+    }
 
     #[test]
     fn only_a_dial_that_failed_for_want_of_something_here_is_local() {

@@ -232,7 +232,13 @@ impl fmt::Display for EndReason {
             Self::HttpOnKafkaPort => f.write_str("the client sent an HTTP request to a Kafka port"),
             Self::ProxyProtocolOnKafkaPort => f.write_str("a PROXY protocol header came before the first request"),
             Self::BadRequestSize(what) => write!(f, "request size: {what}"),
-            Self::RequestTooLarge { bytes, limit } => write!(f, "a request of {bytes} bytes, limits.request_bytes is {limit}"),
+            Self::RequestTooLarge { bytes, limit } => {
+                write!(f, "a request of {bytes} bytes, limits.request_bytes is {limit}")?;
+                match text(*bytes) {
+                    Some(text) => write!(f, "; more likely no Kafka client, for that size is the text {text:?}"),
+                    None => Ok(()),
+                }
+            }
             Self::SaslTokenTooLarge { bytes, limit } => write!(f, "a SASL token of {bytes} bytes, limits.sasl_bytes is {limit}"),
             Self::MalformedRequest(what) => write!(f, "malformed request: {what}"),
             Self::RefusedRequest(what) => write!(f, "refused request: {what}"),
@@ -249,5 +255,34 @@ impl fmt::Display for EndReason {
             Self::ResponseTooLarge { bytes, limit } => write!(f, "an answer that carries addresses needs {bytes} bytes to be held, limits.response_rewrite_bytes is {limit}"),
             Self::Socket(what) => f.write_str(what),
         }
+    }
+}
+
+/// The text that a size is, where something else than a Kafka client speaks: SSH, SMTP, Redis, a scanner.
+fn text(size: u32) -> Option<String> {
+    let bytes = size.to_be_bytes();
+    let is_text = bytes.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
+    is_text.then(|| bytes.iter().copied().map(char::from).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_that_is_text_is_told_as_text() {
+        let told = |bytes: &[u8; 4]| {
+            let bytes = u32::from_be_bytes(*bytes);
+            EndReason::RequestTooLarge { bytes, limit: 1024 }.to_string()
+        };
+        assert_eq!(
+            told(b"SSH-"),
+            "a request of 1397966893 bytes, limits.request_bytes is 1024; more likely no Kafka client, for that size is \
+             the text \"SSH-\""
+        );
+        assert_eq!(
+            told(&[0, 0, 8, 0]),
+            "a request of 2048 bytes, limits.request_bytes is 1024"
+        );
     }
 }

@@ -116,6 +116,13 @@ pub fn foreign(first: &[u8]) -> Option<Foreign> {
     }
 }
 
+/// The text that a size is, where something else than a Kafka client speaks: SSH, SMTP, Redis, a scanner.
+pub fn text(size: u32) -> Option<String> {
+    let bytes = size.to_be_bytes();
+    let is_text = bytes.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
+    is_text.then(|| bytes.iter().copied().map(char::from).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::protocol::prefix;
+
 /// Why a session ended. Each session has exactly one reason, counted in `portolan_connection_ends_total` and, where it is
 /// abnormal, logged once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,7 +236,7 @@ impl fmt::Display for EndReason {
             Self::BadRequestSize(what) => write!(f, "request size: {what}"),
             Self::RequestTooLarge { bytes, limit } => {
                 write!(f, "a request of {bytes} bytes, limits.request_bytes is {limit}")?;
-                match text(*bytes) {
+                match prefix::text(*bytes) {
                     Some(text) => write!(f, "; more likely no Kafka client, for that size is the text {text:?}"),
                     None => Ok(()),
                 }
@@ -256,13 +258,6 @@ impl fmt::Display for EndReason {
             Self::Socket(what) => f.write_str(what),
         }
     }
-}
-
-/// The text that a size is, where something else than a Kafka client speaks: SSH, SMTP, Redis, a scanner.
-fn text(size: u32) -> Option<String> {
-    let bytes = size.to_be_bytes();
-    let is_text = bytes.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
-    is_text.then(|| bytes.iter().copied().map(char::from).collect())
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant as WallInstant};
 
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 pub use cluster::Cluster;
 use end::{EndReason, Side};
@@ -157,6 +157,8 @@ struct Shared {
     own: OnceCell<OwnConnection>,
     /// The broker's socket, once dialled: the first request does it.
     broker: OnceCell<Stream>,
+    /// The address that was dialled with success, for the log.
+    broker_address: Cell<Option<SocketAddr>>,
     /// Dialling has begun.
     dialled: Cell<bool>,
     in_flight: RefCell<InFlight>,
@@ -295,6 +297,7 @@ impl Session {
                 client_address,
                 own: OnceCell::new(),
                 broker: OnceCell::new(),
+                broker_address: Cell::new(None),
                 dialled: Cell::new(false),
                 in_flight: RefCell::new(InFlight::new(cluster.limits.in_flight)),
                 raw_tokens: RefCell::new(None),
@@ -452,6 +455,25 @@ impl Session {
         }
     }
 
+    /// What it may mean that a session ended, in whatever way, while the client waited for answers.
+    fn unanswered(&self, reason: &EndReason) -> Option<&'static str> {
+        let shared = &self.shared;
+        if shared.in_flight.borrow().is_empty() {
+            return None;
+        }
+        match reason {
+            EndReason::BrokerClosed | EndReason::BrokerReset => Some(
+                "a broker that restarts does so; if it does so each time, that listener wants SASL or TLS, which the client does not use (see the broker's log)",
+            ),
+            EndReason::ClientClosed | EndReason::ClientReset
+                if shared.response_bytes.get() == 0 =>
+            {
+                Some("the broker accepts connections and does not answer: see whether it hangs")
+            }
+            _ => None,
+        }
+    }
+
     fn log_end(&self, reason: &EndReason, begin: WallInstant) {
         let shared = &self.shared;
         let client = shared.client_address;
@@ -464,15 +486,23 @@ impl Session {
         let api = shared.last_api.get().map_or("none", api::name);
         let (request_bytes, response_bytes) =
             (shared.request_bytes.get(), shared.response_bytes.get());
+        let broker = shared.broker_address.get();
+        let broker = broker.map_or("none".to_owned(), |peer| peer.to_string());
+        let faults = &shared.cluster.faults;
         // A broker that cannot be reached is told by `Cluster::note_dial`, as the fault of a node and not of each client.
         if reason.side() == Side::Nobody || matches!(reason, EndReason::ConnectFailed(_)) {
-            debug!(cluster, %route, %client, reason = label, api, in_flight, request_bytes, response_bytes, seconds, "session ended");
+            debug!(cluster, %route, %client, broker, reason = label, api, in_flight, request_bytes, response_bytes, seconds, "session ended");
+            // An end that needs nobody, and yet what somebody sees whose clients get no answers.
+            if let Some(hint) = self.unanswered(reason)
+                && let Some(repeats) = faults.admit((cluster.to_owned(), "unanswered", route))
+            {
+                info!(cluster, %route, %client, broker, reason = label, api, in_flight, seconds, repeats, "requests stayed unanswered: {reason}; {hint}");
+            }
             return;
         }
-        let key = (shared.cluster.name.clone(), label, route);
-        if let Some(repeats) = shared.cluster.faults.admit(key) {
+        if let Some(repeats) = faults.admit((cluster.to_owned(), label, route)) {
             let remedy = reason.remedy();
-            warn!(cluster, %route, %client, reason = label, api, in_flight, request_bytes, response_bytes, seconds, repeats, remedy, "session ended: {reason}");
+            warn!(cluster, %route, %client, broker, reason = label, api, in_flight, request_bytes, response_bytes, seconds, repeats, remedy, "session ended: {reason}");
         }
     }
 }

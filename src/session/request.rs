@@ -476,6 +476,7 @@ impl RequestPump {
         let outcome = ready!(dial.as_mut().poll(cx));
         self.dial = None;
         let connected = outcome.map_err(|e| EndReason::ConnectFailed(e.to_string()))?;
+        shared.broker_address.set(Some(connected.peer));
         if let Some(own) = connected.own {
             let _ = shared.own.set(own);
         }

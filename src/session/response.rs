@@ -212,6 +212,13 @@ impl ResponsePump {
         if !shared.seen_response.get() && prefix::foreign(bytes) == Some(Foreign::TlsAlert) {
             return Err(EndReason::BrokerWantsTls);
         }
+        if !shared.seen_response.get()
+            && let Some(text) = prefix::text(u32::from_be_bytes(*size))
+        {
+            return Err(EndReason::BadResponseSize(format!(
+                "it is the text {text:?}"
+            )));
+        }
         let bad_size = |e: prefix::BadSize| EndReason::BadResponseSize(e.to_string());
         if let Some(id) = in_flight.id_behind_tokens() {
             match bytes.first_chunk::<RESPONSE_PREFIX_BYTES>() {

@@ -126,7 +126,7 @@ impl fmt::Display for ConnectError {
             ),
             ConnectError::UnknownNode { node } => write!(
                 f,
-                "node {node} is in the port map, but the brokers know no node with that id"
+                "node {node} is in the port map, but the brokers know no node with that id now: it is down or starting, or else take it out of `ids`"
             ),
             ConnectError::NoBootstrapServer => f.write_str("no bootstrap server"),
         }

@@ -213,7 +213,7 @@ fn a_node_that_the_brokers_do_not_know_is_told_so() {
     let line = fail(&proxy, 1);
     assert_eq!(
         line["message"],
-        "cannot connect: node 1 is in the port map, but the brokers know no node with that id"
+        "cannot connect: node 1 is in the port map, but the brokers know no node with that id now: it is down or starting, or else take it out of `ids`"
     );
     assert_eq!(line["reason"], "unknown_node");
     reach(&proxy, 0, &node);

@@ -31,6 +31,7 @@ mod setup;
 mod sizes;
 mod streaming;
 mod time;
+mod unanswered;
 
 #[path = "../common/mod.rs"]
 mod common;

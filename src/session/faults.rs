@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::port_map::Route;
 
 /// What makes two faults the same: the cluster, what happened (one of a fixed set of words), and where. All bounded by the
-/// configuration but the node id of an unmapped node, of which at most [`MOST`] are told apart.
+/// configuration but the node id of an unmapped node, of which at most 4,096 are told apart.
 pub type FaultKey = (String, &'static str, Route);
 
 const QUIET: Duration = Duration::from_secs(60);

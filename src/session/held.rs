@@ -1,7 +1,7 @@
 //! What becomes of an answer that is held until it is whole.
 
-use super::Shared;
 use super::end::EndReason;
+use super::shared::Shared;
 use crate::protocol::Malformed;
 use crate::protocol::api::{self, WholeResponse};
 use crate::protocol::rewrite::{self, Findings};

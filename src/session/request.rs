@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::end::EndReason;
 use super::in_flight::Expected;
-use super::{Dial, Shared};
+use super::shared::{Dial, Shared};
 use crate::protocol::acks::AcksFinder;
 use crate::protocol::api::{self, Refusal, RequestPlan, ResponsePlan};
 use crate::protocol::prefix::{self, Foreign, REQUEST_PREFIX_BYTES, RequestPrefix, SIZE_BYTES};

@@ -5,10 +5,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::time::Instant;
 
-use super::Shared;
 use super::end::EndReason;
 use super::held::{HeldFor, malformed};
 use super::in_flight::Expected;
+use super::shared::Shared;
 use crate::protocol::api::{ResponsePlan, WalkedResponse, WholeResponse};
 use crate::protocol::prefix::{self, Foreign, RESPONSE_PREFIX_BYTES, ResponsePrefix, SIZE_BYTES};
 use crate::protocol::rewrite::{self, MetadataHead};

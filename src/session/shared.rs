@@ -1,0 +1,180 @@
+//! The state of a session that both of its pumps look at.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use super::end::EndReason;
+use super::in_flight::{Expected, InFlight};
+use super::{Cluster, Worker};
+use crate::port_map::Route;
+use crate::protocol::sasl::RawTokens;
+use crate::transport::stream::Stream;
+use crate::upstream::own::OwnConnection;
+use crate::upstream::{ConnectError, Connected};
+
+pub(super) type Dial = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>>>>;
+
+/// What both pumps of a session look at.
+pub(super) struct Shared {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) worker: Rc<Worker>,
+    pub(super) route: Route,
+    pub(super) client: Stream,
+    pub(super) client_address: SocketAddr,
+    /// Says that the broker's socket is ours. Dropped before that is closed: once it is, its ends may be another's.
+    pub(super) own: OnceCell<OwnConnection>,
+    /// The broker's socket, once dialled: the first request does it.
+    pub(super) broker: OnceCell<Stream>,
+    /// The address that was dialled with success, for the log.
+    pub(super) broker_address: Cell<Option<SocketAddr>>,
+    /// Dialling has begun.
+    pub(super) dialled: Cell<bool>,
+    pub(super) in_flight: RefCell<InFlight>,
+    /// The phase of SASL in which frames are raw tokens, after SaslHandshake v0.
+    pub(super) raw_tokens: RefCell<Option<RawTokens>>,
+    pub(super) handshake_pending: Cell<bool>,
+    pub(super) draining: Cell<bool>,
+    pub(super) seen_bytes: Cell<bool>,
+    pub(super) seen_request: Cell<bool>,
+    pub(super) seen_response: Cell<bool>,
+    pub(super) requests_blocked: Cell<bool>,
+    /// The request direction is over.
+    pub(super) requests_over: Cell<bool>,
+    /// The response direction is over.
+    pub(super) responses_over: Cell<bool>,
+    /// No more requests are read, because this process is going away.
+    pub(super) requests_stopped: Cell<bool>,
+    /// One pump did what the other may wait for.
+    pub(super) progressed: Cell<bool>,
+    pub(super) moved: Cell<bool>,
+    /// For the log line at the end.
+    pub(super) last_api: Cell<Option<i16>>,
+    pub(super) request_bytes: Cell<u64>,
+    pub(super) response_bytes: Cell<u64>,
+    pub(super) first_end: RefCell<Option<EndReason>>,
+}
+
+impl Shared {
+    /// Before the first byte.
+    pub(super) fn new(
+        socket: TcpStream,
+        client_address: SocketAddr,
+        route: Route,
+        cluster: Arc<Cluster>,
+        worker: Rc<Worker>,
+    ) -> Self {
+        Shared {
+            client: Stream::new(socket),
+            client_address,
+            own: OnceCell::new(),
+            broker: OnceCell::new(),
+            broker_address: Cell::new(None),
+            dialled: Cell::new(false),
+            in_flight: RefCell::new(InFlight::new(cluster.limits.in_flight)),
+            raw_tokens: RefCell::new(None),
+            handshake_pending: Cell::new(false),
+            draining: Cell::new(false),
+            seen_bytes: Cell::new(false),
+            seen_request: Cell::new(false),
+            seen_response: Cell::new(false),
+            requests_blocked: Cell::new(false),
+            requests_over: Cell::new(false),
+            responses_over: Cell::new(false),
+            requests_stopped: Cell::new(false),
+            progressed: Cell::new(false),
+            moved: Cell::new(true),
+            last_api: Cell::new(None),
+            request_bytes: Cell::new(0),
+            response_bytes: Cell::new(0),
+            first_end: RefCell::new(None),
+            cluster,
+            worker,
+            route,
+        }
+    }
+
+    pub(super) fn dial(&self) -> Dial {
+        let (cluster, worker, route) = (self.cluster.clone(), self.worker.clone(), self.route);
+        Box::pin(async move {
+            let outcome = cluster.upstream.connect(route, &worker.resolver).await;
+            cluster.note_dial(route, outcome.as_ref().err());
+            outcome
+        })
+    }
+
+    /// Whether this client is this process.
+    pub(super) fn is_loop(&self) -> bool {
+        let local = self.client.local_addr();
+        local.is_ok_and(|local| self.cluster.upstream.is_own(self.client_address, local))
+    }
+
+    /// Notes what the client now waits for. The response pump looks at once, for the answer may be ours.
+    pub(super) fn expect(&self, expected: Expected) {
+        match expected {
+            Expected::Ours(_) => self.progressed.set(true),
+            Expected::Handshake { .. } => self.handshake_pending.set(true),
+            Expected::Answer { .. } | Expected::Token { .. } => {}
+        }
+        self.in_flight.borrow_mut().push(expected);
+    }
+
+    /// The oldest request in flight is being answered: there is room for another.
+    pub(super) fn popped(&self) {
+        if self.requests_blocked.replace(false) {
+            self.progressed.set(true);
+        }
+    }
+
+    pub(super) fn awaits_handshake(&self) -> bool {
+        self.handshake_pending.get()
+    }
+
+    /// SaslHandshake v0 was answered; `tokens` where raw tokens follow.
+    pub(super) fn handshake_over(&self, tokens: Option<RawTokens>) {
+        self.handshake_pending.set(false);
+        *self.raw_tokens.borrow_mut() = tokens;
+        self.progressed.set(true);
+    }
+
+    pub(super) fn progress(&self) {
+        self.progressed.set(true);
+    }
+
+    /// A request was let through or is answered here.
+    pub(super) fn request_seen(&self, api_key: i16) {
+        self.seen_request.set(true);
+        self.last_api.set(Some(api_key));
+        self.cluster.metrics.request(api_key);
+    }
+
+    /// Bytes arrived, from whichever side.
+    pub(super) fn active(&self) {
+        self.moved.set(true);
+    }
+
+    /// Bytes went to the broker.
+    pub(super) fn requests_moved(&self, n: usize) {
+        self.active();
+        self.request_bytes.set(self.request_bytes.get() + n as u64);
+        self.cluster.metrics.request_bytes(n);
+    }
+
+    /// Bytes went to the client.
+    pub(super) fn responses_moved(&self, n: usize) {
+        self.active();
+        self.response_bytes
+            .set(self.response_bytes.get() + n as u64);
+        self.cluster.metrics.response_bytes(n);
+    }
+
+    /// What ends first is the reason of the whole session, if nothing worse happens.
+    pub(super) fn first_end(&self, reason: EndReason) {
+        self.first_end.borrow_mut().get_or_insert(reason);
+    }
+}

@@ -105,8 +105,7 @@ impl InFlight {
     /// Whether an answer of ours is due, behind nothing but tokens that may stay unanswered: a client that goes on to
     /// other requests does not wait for them.
     pub fn ours_is_due(&self) -> bool {
-        matches!(self.next(), Some(Expected::Ours(_)))
-            || matches!(self.behind_tokens(), Some(Expected::Ours(_)))
+        matches!(self.behind_tokens(), Some(Expected::Ours(_)))
     }
 
     fn behind_tokens(&self) -> Option<&Expected> {
@@ -159,6 +158,15 @@ mod tests {
         assert_eq!(in_flight.id_behind_tokens(), Some(7));
         in_flight.drop_tokens();
         assert_eq!(in_flight.len(), 1);
+
+        let mut in_flight = InFlight::new(10);
+        in_flight.push(Expected::Ours(Vec::new()));
+        assert!(in_flight.ours_is_due());
+        let mut in_flight = InFlight::new(10);
+        in_flight.push(token(true));
+        assert!(!in_flight.ours_is_due());
+        in_flight.push(Expected::Ours(Vec::new()));
+        assert!(in_flight.ours_is_due());
 
         let mut in_flight = InFlight::new(10);
         in_flight.push(token(false));

@@ -54,8 +54,8 @@ impl RawTokens {
         self.mechanism == Mechanism::Other
     }
 
-    /// Whether the client's next frame is another token. `first_two` are its first bytes behind the size field, `None`
-    /// if it has fewer. Asked once a frame.
+    /// Whether the client's next frame is another token. `first_two` are the bytes behind its size field; where the
+    /// frame is shorter they are not its own, and its size decides alone. Asked once a frame.
     pub fn next_is_token(&mut self, frame_bytes: u32, first_two: Option<[u8; 2]>) -> bool {
         let is_token = match self.mechanism {
             Mechanism::Plain => self.seen == 0,

@@ -323,7 +323,7 @@ impl RequestPump {
         if token_bytes >= 2 && first_two.is_none() {
             return Ok(Some(Some(Stop::NeedBytes)));
         }
-        if !phase.next_is_token(token_bytes, first_two.filter(|_| token_bytes >= 2)) {
+        if !phase.next_is_token(token_bytes, first_two) {
             *tokens = None;
             return Ok(None);
         }

@@ -145,6 +145,7 @@ fn every_log_line_is_json_whatever_the_peers_send() {
         client.rest();
     }
     proxy.wait_for_end("main", "tls_on_plaintext_port");
+    proxy.wait_for_log("session ended: the client sent a TLS handshake to a plaintext port");
     let log = proxy.log();
     assert!(log.len() >= 8, "{}", proxy.log_text());
     for line in log {
@@ -188,7 +189,29 @@ fn the_end_of_a_session_is_logged_with_who_where_what_and_how_much() {
     assert_eq!(line["in_flight"], 1);
     assert_eq!(line["request_bytes"], 2 * heartbeat(1).len());
     assert_eq!(line["response_bytes"], 13);
-    assert!(line["seconds"].is_number());
+    assert!(line["seconds"].as_f64().is_some_and(|n| n > 0.0));
+}
+
+#[test]
+fn a_fault_is_told_once_for_each_route() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let wrong = frames::raw_request(9999, 0, 1, b"");
+    for address in [proxy.bootstrap("main"), proxy.node("main", 0)] {
+        for _ in 0..2 {
+            let mut client = Client::connect(address);
+            client.send(&wrong);
+            client.end();
+        }
+    }
+    crate::setup::wait_for_ends(&proxy, "refused_request", 4);
+    let told = || {
+        let log = proxy.log().into_iter();
+        let lines = log.filter(|line| line["reason"] == "refused_request");
+        lines.map(|line| line["route"].clone()).collect::<Vec<_>>()
+    };
+    crate::common::proxy::wait_until("both lines", || told().len() >= 2);
+    assert_eq!(told(), ["bootstrap", "node-0"]);
 }
 
 #[test]

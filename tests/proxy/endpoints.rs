@@ -5,8 +5,9 @@ use kafka_protocol::messages::fetch_response::{
     FetchableTopicResponse, NodeEndpoint, PartitionData,
 };
 use kafka_protocol::messages::{
-    BrokerId, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse, ShareFetchRequest,
-    ShareFetchResponse, TopicName, produce_response, share_fetch_response,
+    BrokerId, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse,
+    ShareAcknowledgeRequest, ShareAcknowledgeResponse, ShareFetchRequest, ShareFetchResponse,
+    TopicName, produce_response, share_acknowledge_response, share_fetch_response,
 };
 
 use crate::common::broker::Broker;
@@ -176,6 +177,37 @@ fn a_produce_answer_too_large_to_be_held_is_blanked_instead() {
     assert_eq!(told.responses, answer.responses);
     assert_eq!(told.node_endpoints, []);
     assert_eq!(proxy.metric(&neutralised("Produce")), 1.0);
+}
+
+#[test]
+fn a_share_acknowledge_answer_too_large_to_be_held_is_blanked_instead() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nresponse_rewrite_bytes = \"4KiB\"")
+        .start();
+    let request = frames::request(1, 1, &ShareAcknowledgeRequest::default());
+    let (mut client, mut link) = open(&proxy, &broker, &request);
+    let partitions: Vec<_> = (0..1000)
+        .map(|n| share_acknowledge_response::PartitionData::default().with_partition_index(n))
+        .collect();
+    let answer = ShareAcknowledgeResponse::default()
+        .with_responses(vec![
+            share_acknowledge_response::ShareAcknowledgeTopicResponse::default()
+                .with_partitions(partitions),
+        ])
+        .with_node_endpoints(vec![
+            share_acknowledge_response::NodeEndpoint::default()
+                .with_host(internal_host(0).into())
+                .with_port(INTERNAL_PORT),
+        ]);
+    let sent = link.request().answer(&answer);
+    link.send(&sent);
+    let frame = client.frame();
+    frames::assert_no_leak(&frame);
+    let (_, told) = frames::decode_response::<ShareAcknowledgeRequest>(&frame, 1);
+    assert_eq!(told.responses, answer.responses);
+    assert_eq!(told.node_endpoints, []);
+    assert_eq!(proxy.metric(&neutralised("ShareAcknowledge")), 1.0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::common::broker::Broker;
 use crate::common::client::Client;
-use crate::setup::{Setup, heartbeat, open, told_end, wait_for_ends};
+use crate::setup::{Setup, heartbeat, open, talking, told_end, wait_for_ends};
 
 const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a client hello";
 
@@ -95,4 +95,41 @@ fn a_broker_that_answers_with_a_tls_alert_wants_tls() {
             "point this cluster's addresses at a listener of the brokers without TLS".to_owned()
         )
     );
+}
+
+// Trap 7
+#[test]
+fn other_protocols_are_recognised_where_requests_may_be_as_large_as_their_first_bytes_say() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nrequest_bytes = \"2047MiB\"")
+        .start();
+    for (first, reason) in [
+        (CLIENT_HELLO, "tls_on_plaintext_port"),
+        (b"GET / HTTP/1.1\r\n\r\n", "http_on_kafka_port"),
+        (
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+            "proxy_protocol_on_kafka_port",
+        ),
+    ] {
+        let mut client = Client::connect(proxy.bootstrap("main"));
+        client.send(first);
+        client.end();
+        proxy.wait_for_end("main", reason);
+    }
+    assert_eq!(broker.connections(), 0);
+}
+
+// Trap 7
+#[test]
+fn only_a_brokers_first_answer_may_be_a_tls_alert() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let (mut client, mut link) = talking(&proxy, &broker);
+    client.send(&heartbeat(2));
+    link.request();
+    // A size of 353 MB that begins as an alert does.
+    let head = [0x15, 0x03, 0x03, 0, 0, 0, 0, 2];
+    link.send(&head);
+    assert_eq!(client.read(8), head);
 }

@@ -130,3 +130,24 @@ fn a_client_may_use_one_correlation_id_for_all_its_requests() {
     }
     proxy.assert_calm();
 }
+
+#[test]
+fn requests_beyond_a_full_buffer_behind_a_full_queue_are_not_lost() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nin_flight = 1")
+        .start();
+    // A hundred kilobytes; a buffer holds 32.
+    let requests: Vec<_> = (0..25)
+        .map(|id| frames::raw_request(12, 0, id, &[7; 4000]))
+        .collect();
+    let (mut client, mut link) = open(&proxy, &broker, &requests.concat());
+    for sent in &requests {
+        let request = link.request();
+        assert_eq!(request.frame, sent[4..]);
+        let answer = request.answer_bytes(b"alive");
+        link.send(&answer);
+        assert_eq!(client.frame(), answer[4..]);
+    }
+    proxy.assert_calm();
+}

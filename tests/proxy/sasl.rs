@@ -307,6 +307,25 @@ fn a_framed_token_that_is_too_large_is_refused_by_its_size_alone() {
 
 // Trap 5
 #[test]
+fn a_framed_token_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nsasl_bytes = \"1KiB\"")
+        .start();
+    let filled = |size: usize| {
+        let header = frames::raw_request(36, 0, 1, &[]).len() - 4;
+        frames::raw_request(36, 0, 1, &vec![7; size - header])
+    };
+    let (mut client, mut link) = open(&proxy, &broker, &filled(1024));
+    assert_eq!(link.request().frame.len(), 1024);
+    client.send(&filled(1025));
+    client.end();
+    proxy.wait_for_end("main", "sasl_token_too_large");
+    link.end();
+}
+
+// Trap 5
+#[test]
 fn a_raw_token_that_is_too_large_is_refused_by_its_size_alone() {
     let broker = Broker::start();
     let proxy = Setup::with(&broker)
@@ -360,6 +379,26 @@ fn tokens_come_byte_by_byte_as_well() {
     assert_eq!(link.frame(), b"n,,n=user,r=nonce");
     link.send_in_pieces(&frames::framed(b"r=nonce2"), 1);
     assert_eq!(client.frame(), b"r=nonce2");
-    client.send_in_pieces(&heartbeat(3), 1);
-    crate::setup::answer_heartbeat(&mut client, &mut link, 3);
+    // A request is told from a token by its first bytes, which are not there yet when its size is.
+    let request = frames::request(3, 1, &MetadataRequest::default());
+    client.send_in_pieces(&request, 1);
+    let received = link.request();
+    assert_eq!(received.frame, request[4..]);
+    link.answer(&received, &frames::metadata(1, &[0]));
+    let told = client.answer::<MetadataRequest>(3, 1);
+    assert_eq!(&*told.brokers[0].host, ADVERTISED_HOST);
+}
+
+// Trap 5
+#[test]
+fn after_the_first_request_nothing_passes_as_a_token() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let (mut client, mut link) = agreed(&proxy, &broker, "SCRAM-SHA-256");
+    round(&mut client, &mut link, b"n,,n=user,r=nonce", b"r=nonce2");
+    metadata_is_rewritten(&mut client, &mut link);
+    client.send(&frames::framed(b"n,, is no api key"));
+    client.end();
+    assert_eq!(link.rest().0, b"");
+    proxy.wait_for_end("main", "refused_request");
 }

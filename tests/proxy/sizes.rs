@@ -74,6 +74,61 @@ fn a_request_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
 
 // Trap 6
 #[test]
+fn an_answer_of_exactly_the_limit_is_held_and_one_byte_more_is_not() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nresponse_rewrite_bytes = \"4KiB\"")
+        .start();
+    let text = |n: usize| [&(n as u16).to_be_bytes()[..], &vec![b'x'; n]].concat();
+    // No brokers, the cluster's id, no controller: the head of a Metadata answer, behind which topics stream by.
+    let head = |n: usize| [&[0; 4][..], &text(n - 14), &[0xff; 4], &[0; 4]].concat();
+    // An error, its message, and no coordinator.
+    let whole = |n: usize| [&[0, 0, 0, 0, 0, 15][..], &text(n - 22), &[0xff; 4], &[0; 6]].concat();
+    for (n, (request, fits, too_large)) in [
+        (
+            frames::request(1, 2, &MetadataRequest::default()),
+            head(4096),
+            head(4097),
+        ),
+        (
+            frames::request(1, 1, &FindCoordinatorRequest::default()),
+            whole(4096),
+            whole(4097),
+        ),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let (mut client, mut link) = open(&proxy, &broker, request);
+        let answer = link.request().answer_bytes(fits);
+        link.send(&answer);
+        assert_eq!(client.frame(), answer[4..]);
+        client.send(request);
+        let answer = link.request().answer_bytes(too_large);
+        link.send(&answer);
+        client.end();
+        wait_for_ends(&proxy, "response_too_large", n + 1);
+    }
+}
+
+// Trap 6
+#[test]
+fn a_handshake_too_long_for_a_mechanism_is_malformed() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.send(&frames::raw_request(17, 0, 1, &[0; 9000])[..20]);
+    client.end();
+    let (message, _) = told_end(&proxy, "malformed_request");
+    assert_eq!(
+        message,
+        "session ended: malformed request: SaslHandshake: too long"
+    );
+    assert_eq!(broker.connections(), 0);
+}
+
+// Trap 6
+#[test]
 fn a_request_cut_off_by_the_client_is_passed_as_far_as_it_came() {
     let broker = Broker::start();
     let proxy = Setup::with(&broker).start();

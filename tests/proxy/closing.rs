@@ -275,3 +275,28 @@ fn a_client_that_goes_away_behind_a_full_queue_is_noticed() {
     client.into_wire().reset();
     proxy.wait_for_end("main", "client_reset");
 }
+
+// Trap 13
+#[test]
+fn a_client_that_stays_when_its_broker_is_gone_is_let_go_after_stalled_write() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[timeouts]\nstalled_write = \"300ms\"")
+        .start();
+    // Longer than that only a client is waited for that has half-closed and still has answers to come.
+    let (mut patient, mut slow) = open(&proxy, &broker, &heartbeat(1));
+    patient.half_close();
+    let request = slow.request();
+    assert_eq!(slow.end(), End::Closed);
+    let (mut client, link) = talking(&proxy, &broker);
+    drop(link);
+    assert_eq!(client.end(), End::Closed);
+    proxy.wait_for_end("main", "broker_closed");
+    let answer = request.answer_bytes(b"late");
+    slow.send(&answer);
+    assert_eq!(patient.frame(), answer[4..]);
+    drop(slow);
+    assert_eq!(patient.end(), End::Closed);
+    proxy.wait_for_end("main", "client_closed");
+    proxy.assert_calm();
+}

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
+use kafka_protocol::messages::FindCoordinatorRequest;
 use socket2::{Domain, Socket, Type};
 
 use crate::common::broker::Broker;
@@ -277,5 +278,83 @@ fn bootstrap_servers_that_do_not_answer_leave_time_for_the_next() {
         let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
         answer_heartbeat(&mut client, &mut link, 1);
     }
+    proxy.assert_calm();
+}
+
+/// Sends these bytes one by one, so slowly that it takes two seconds in all: slowness is the fact, so this sleeps.
+fn dribble(wire: &mut Wire, bytes: &[u8]) {
+    let pause = std::time::Duration::from_secs(2) / bytes.len() as u32;
+    for byte in bytes {
+        std::thread::sleep(pause);
+        wire.send(&[*byte]);
+    }
+}
+
+// Trap 14
+#[test]
+fn a_connection_is_not_idle_while_bytes_come_from_either_side() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[timeouts]\nidle = \"1500ms\"")
+        .start();
+    let (mut client, mut link) = talking(&proxy, &broker);
+    // Nothing is passed on of a request before its prefix is whole, nor of an answer that must be held.
+    let request = frames::request(1, 1, &FindCoordinatorRequest::default());
+    dribble(&mut client, &request[..12]);
+    client.send(&request[12..]);
+    let answer = link.request().answer_bytes(&[0; 18]);
+    dribble(&mut link, &answer[..12]);
+    link.send(&answer[12..]);
+    assert_eq!(client.frame(), answer[4..]);
+    assert_eq!(client.end(), End::Closed);
+    proxy.wait_for_end("main", "idle");
+    proxy.assert_calm();
+}
+
+// Trap 14
+#[test]
+fn a_half_closed_clients_last_answer_may_come_slowly() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[timeouts]\nstalled_write = \"1s\"")
+        .start();
+    let (mut client, mut link) = open(&proxy, &broker, &heartbeat(1));
+    client.half_close();
+    let answer = link.request().answer_bytes(b"slowly");
+    dribble(&mut link, &answer);
+    assert_eq!(client.frame(), answer[4..]);
+    drop(link);
+    assert_eq!(client.end(), End::Closed);
+    proxy.assert_calm();
+}
+
+// Trap 14
+#[test]
+fn a_slow_broker_that_makes_progress_is_not_cut_off() {
+    let broker = Broker::with_small_window();
+    let proxy = Setup::with(&broker)
+        .section("[timeouts]\nstalled_write = \"2s\"")
+        .start();
+    let request = frames::raw_request(12, 0, 1, &vec![7; 30_000_000]);
+    let expected = request[4..].to_vec();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    let sender = std::thread::spawn(move || {
+        client.send(&request);
+        client
+    });
+    let mut link = broker.accept();
+    let size = link.read(4);
+    assert_eq!(size, (expected.len() as u32).to_be_bytes());
+    // As above: this must sleep.
+    let mut found = Vec::new();
+    for _ in 0..15 {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        found.extend(link.read(expected.len() / 20));
+    }
+    found.extend(link.read(expected.len() - found.len()));
+    assert!(found == expected, "the bytes differ");
+    let answer = [0, 0, 0, 4, 0, 0, 0, 1];
+    link.send(&answer);
+    assert_eq!(sender.join().unwrap().frame(), answer[4..]);
     proxy.assert_calm();
 }

@@ -74,6 +74,60 @@ fn a_request_that_has_begun_is_finished_and_answered() {
 }
 
 #[test]
+fn what_a_client_sends_too_late_takes_no_answer_away_from_it() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker).start();
+    let request = heartbeat(1);
+    let (head, tail) = request.split_at(20);
+    let mut client = Client::with_small_window(proxy.bootstrap("main"));
+    client.send(head);
+    let mut link = broker.accept();
+    link.wait_for_bytes();
+    terminate(&proxy);
+    client.send(&[tail, &heartbeat(2)].concat());
+    let answer = link.request().answer_bytes(&[7; 40_000]);
+    link.send(&answer);
+    assert_eq!(link.rest().0, b"", "the second request got through");
+    // The client reads only now, when the proxy is gone: had the proxy left the second request unread, its close would
+    // have been a reset.
+    assert_eq!(proxy.wait().code(), Some(0));
+    assert_eq!(client.frame(), answer[4..]);
+    assert_eq!(client.end(), End::Closed);
+    proxy.assert_calm();
+}
+
+#[test]
+fn requests_that_were_read_before_are_answered_one_by_one() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker)
+        .section("[limits]\nin_flight = 1")
+        .section("[runtime]\nthreads = 1")
+        .start();
+    let requests: Vec<u8> = (0..3).flat_map(heartbeat).collect();
+    let (mut client, mut link) = open(&proxy, &broker, &requests);
+    let first = link.request();
+    let (mut idle, _idle_link) = talking(&proxy, &broker);
+    proxy.terminate();
+    // The one thread has heard of it when this ends.
+    assert_eq!(idle.end(), End::Closed);
+    drop(idle);
+    link.send(&first.answer_bytes(b"alive"));
+    client.frame();
+    for id in 1..3 {
+        answer_heartbeat(&mut client, &mut link, id);
+    }
+    assert_eq!(client.end(), End::Closed);
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+    let reasons = proxy.log().into_iter().filter(|l| l["reason"] == "drained");
+    assert_eq!(
+        reasons.count(),
+        2,
+        "neither client closed before it was told"
+    );
+}
+
+#[test]
 fn no_further_request_is_taken_while_draining() {
     let broker = Broker::start();
     let mut proxy = Setup::with(&broker)

@@ -112,6 +112,9 @@ mod tests {
             "another node is another fault"
         );
         assert_eq!(faults.admit_at(key(1), start + QUIET), Some(59));
+        let second = Duration::from_secs(1);
+        assert_eq!(faults.admit_at(key(1), start + QUIET + second), None);
+        assert_eq!(faults.admit_at(key(1), start + QUIET * 2), Some(1));
     }
 
     #[test]

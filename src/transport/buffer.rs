@@ -219,6 +219,12 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_keeps_a_bounded_number_of_unused_buffers() {
+        drop((0..2 * POOLED).map(|_| Buffer::lend()).collect::<Vec<_>>());
+        POOL.with_borrow(|pool| assert_eq!(pool.unused.len(), POOLED));
+    }
+
+    #[test]
     fn a_slot_holds_a_buffer_only_while_there_are_bytes_in_it() {
         let mut slot = Slot::default();
         let _ = slot.poll_fill(|_| Poll::<()>::Pending);

@@ -107,3 +107,24 @@ pub fn tune(socket: &TcpStream, keepalive: Option<Duration>) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_send_at_once_and_probe_a_silent_peer() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = TcpStream::connect(address).await.unwrap();
+        tune(&socket, None).unwrap();
+        assert!(socket.nodelay().unwrap());
+        assert!(!SockRef::from(&socket).keepalive().unwrap());
+        let interval = Duration::from_secs(77);
+        tune(&socket, Some(interval)).unwrap();
+        let options = SockRef::from(&socket);
+        assert!(options.keepalive().unwrap());
+        assert_eq!(options.tcp_keepalive_time().unwrap(), interval);
+        assert_eq!(options.tcp_keepalive_interval().unwrap(), interval);
+    }
+}

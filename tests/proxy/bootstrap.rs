@@ -81,6 +81,64 @@ fn a_failed_server_is_still_tried_where_no_healthy_one_answers() {
     proxy.wait_for_log("connected again");
 }
 
+#[test]
+fn a_server_that_answers_again_is_healthy_again() {
+    let dns = Dns::start();
+    let mut broker = Broker::start();
+    let address = broker.address();
+    let port = address.port();
+    dns.set("back.test", &["127.0.0.1"]);
+    dns.set("bad.test", &["127.0.0.9"]);
+    let proxy = Setup::bootstrap(format!("back.test:{port}"))
+        .or(format!("bad.test:{port}"))
+        .node(0, address)
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .start();
+    broker.stop();
+    ask(&proxy).end();
+    wait_for_ends(&proxy, "connect_failed", 1);
+    let broker = Broker::start_at(address);
+    answer_heartbeat(&mut ask(&proxy), &mut broker.accept(), 1);
+    // From here on the one that is still gone stands behind it.
+    let asked = dns.asked("bad.test");
+    for _ in 0..4 {
+        answer_heartbeat(&mut ask(&proxy), &mut broker.accept(), 1);
+    }
+    assert_eq!(dns.asked("bad.test"), asked);
+}
+
+#[test]
+fn a_server_whose_name_does_not_resolve_holds_up_nobody() {
+    let dns = Dns::start();
+    let broker = Broker::start();
+    // Half of the time would be its share, which is more than anything here may take.
+    let proxy = Setup::bootstrap("nowhere.test:9092")
+        .or(broker.address())
+        .node(0, broker.address())
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .section("[timeouts]\nconnect = \"90s\"")
+        .start();
+    answer_heartbeat(&mut ask(&proxy), &mut broker.accept(), 1);
+    assert!(dns.asked("nowhere.test") > 0);
+    proxy.assert_calm();
+}
+
+#[test]
+fn where_no_servers_name_resolves_yet_it_is_asked_for_again() {
+    let dns = Dns::start();
+    let broker = Broker::start();
+    let proxy = Setup::bootstrap(format!("later.test:{}", broker.address().port()))
+        .node(0, broker.address())
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .section("[timeouts]\nconnect = \"30s\"")
+        .start();
+    let mut client = ask(&proxy);
+    dns.wait_until_asked("later.test", 2);
+    dns.set("later.test", &["127.0.0.1"]);
+    answer_heartbeat(&mut client, &mut broker.accept(), 1);
+    proxy.assert_calm();
+}
+
 // Trap 13
 #[test]
 fn a_client_whose_broker_cannot_be_reached_is_reset() {

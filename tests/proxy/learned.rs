@@ -12,6 +12,7 @@ use kafka_protocol::messages::{
 
 use crate::common::broker::{Broker, Received};
 use crate::common::client::Client;
+use crate::common::frames;
 use crate::common::proxy::Proxy;
 use crate::setup::{Setup, answer_heartbeat, heartbeat, wait_for_ends};
 use crate::time::deaf;
@@ -217,6 +218,87 @@ fn a_node_that_the_brokers_do_not_know_is_told_so() {
     );
     assert_eq!(line["reason"], "unknown_node");
     reach(&proxy, 0, &node);
+}
+
+// Trap 12
+#[test]
+fn a_node_that_the_brokers_know_no_more_is_told_so_and_not_dialled_where_it_was() {
+    let mut node = Broker::start();
+    let left = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let bootstrap = Broker::answering({
+        let (before, after) = (located(&[(0, &node)]), located(&[]));
+        let left = left.clone();
+        move |request| {
+            let now = left.load(std::sync::atomic::Ordering::SeqCst);
+            Some(request.answer(if now { &after } else { &before }))
+        }
+    });
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0", None)
+        .start();
+    reach(&proxy, 0, &node);
+    node.stop();
+    left.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(fail(&proxy, 0)["reason"], "unknown_node");
+}
+
+// Trap 12
+#[test]
+fn where_addresses_are_learned_an_unmapped_node_needs_none_in_the_configuration() {
+    let node = Broker::start();
+    let bootstrap = bootstrap(located(&[(0, &node), (7, &node)]));
+    let proxy = Setup::bootstrap(bootstrap.address())
+        .nodes("0", None)
+        .start();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.ask(1, &MetadataRequest::default());
+    let line = proxy.wait_for_log("node 7 is not in the port map");
+    let text = line["message"].as_str().unwrap();
+    assert!(text.contains("\nids = \"7\"\nport = "), "{text}");
+    assert!(!text.contains("\naddress = "), "{text}");
+}
+
+// Trap 12
+#[test]
+fn what_is_no_answer_to_the_question_is_told_as_what_it_is() {
+    type Answer = fn(&Received) -> Vec<u8>;
+    let answers: [(Answer, &str); 3] = [
+        (
+            |_| frames::response(4711, 1, &located(&[])),
+            "gave no Metadata answer: the correlation id differs",
+        ),
+        (
+            |request| {
+                let size = (1i32 << 20) + 1;
+                let id = request.correlation_id;
+                [size.to_be_bytes(), id.to_be_bytes()].concat()
+            },
+            "gave no Metadata answer: 1048577 bytes",
+        ),
+        (
+            |request| {
+                let whole = request.answer(&located(&[]));
+                whole[..whole.len() - 1].to_vec()
+            },
+            "closed the connection instead of answering",
+        ),
+    ];
+    for (answer, told) in answers {
+        let bootstrap = Broker::serving(move |mut link| {
+            if let Some(request) = link.try_request() {
+                link.send(&answer(&request));
+            }
+        });
+        let proxy = Setup::bootstrap(bootstrap.address())
+            .nodes("0", None)
+            .start();
+        let line = fail(&proxy, 0);
+        let expected = format!("{} {told};", bootstrap.address());
+        assert!(
+            line["message"].as_str().unwrap().contains(&expected),
+            "{line}"
+        );
+    }
 }
 
 // Trap 12

@@ -266,6 +266,26 @@ fn many_addresses_that_do_not_answer_are_passed_within_the_connect_timeout() {
 }
 
 #[test]
+fn a_broker_that_refuses_at_one_address_and_is_silent_at_another_refuses() {
+    let (_socket, _waiting, deaf) = deaf();
+    let port = deaf.port();
+    let dns = Dns::start();
+    dns.set("kafka.test", &["127.0.0.1", "127.0.0.2"]);
+    let proxy = Setup::bootstrap("127.0.0.1:1")
+        .nodes("0", Some(&format!("kafka.test:{port}")))
+        .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))
+        .section("[timeouts]\nconnect = \"1s\"")
+        .start();
+    let mut client = Client::connect(proxy.node("main", 0));
+    client.send(&heartbeat(1));
+    client.end();
+    let line = proxy.wait_for_log("cannot connect");
+    assert_eq!(line["reason"], "refused");
+    let told = format!("(127.0.0.2:{port} refused, 127.0.0.1:{port} timed out)");
+    assert!(line["message"].as_str().unwrap().contains(&told), "{line}");
+}
+
+#[test]
 fn bootstrap_servers_that_do_not_answer_leave_time_for_the_next() {
     let (_socket, _waiting, deaf) = deaf();
     let broker = Broker::start();

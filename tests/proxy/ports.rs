@@ -82,6 +82,23 @@ fn a_nodes_port_is_the_same_at_every_start_and_on_every_replica() {
     }
 }
 
+#[test]
+fn a_restart_does_not_wait_for_the_last_runs_connections_to_time_out() {
+    let broker = named("broker");
+    let toml = fixed(&own_address(77), broker.address());
+    let mut proxy = Proxy::start(&toml);
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.send(&heartbeat(1));
+    client.frame();
+    // The proxy closes first, so that its end lives on in the kernel (TIME_WAIT).
+    proxy.terminate();
+    client.end();
+    drop(client);
+    assert_eq!(proxy.wait().code(), Some(0));
+    let proxy = Proxy::start(&toml);
+    assert_eq!(who(proxy.bootstrap("main")), "broker");
+}
+
 // Trap 10
 #[test]
 fn a_node_learned_of_through_one_replica_is_reached_through_another() {
@@ -203,6 +220,10 @@ fn connections_are_counted_by_route() {
         proxy.metric("portolan_connections_total{cluster=\"main\",route=\"bootstrap\"}"),
         0.0
     );
+    let connected = "portolan_upstream_connect_seconds_count{cluster=\"main\"}";
+    assert_eq!(proxy.metric(connected), 0.0, "they asked for nothing");
+    who(proxy.node("main", 0));
+    assert_eq!(proxy.metric(connected), 1.0);
 }
 
 #[test]

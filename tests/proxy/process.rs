@@ -1,23 +1,32 @@
 //! The process under pressure from its surroundings: no descriptors left, nobody reads its log, many connections that wait.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use kafka_protocol::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
+use serde_json::Value;
 
 use crate::common::broker::Broker;
 use crate::common::client::Client;
 use crate::common::frames;
-use crate::common::proxy::{Proxy, wait_until};
+use crate::common::proxy::{Proxy, http_get, wait_until};
 use crate::setup::{Setup, answer_heartbeat, heartbeat, open, talking};
 
-/// The binary, started by a shell line in which `"$@"` is the command; with its bootstrap address and its standard error.
-fn start_by(
-    line: &str,
-    setup: &Setup,
-) -> (Killed, SocketAddr, BufReader<std::process::ChildStderr>) {
+/// What [`start_by`] has started.
+struct Started {
+    child: Killed,
+    bootstrap: SocketAddr,
+    admin: Option<SocketAddr>,
+    /// The log line that says so.
+    ready: Value,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+/// The binary, started by a shell line in which `"$@"` is the command.
+fn start_by(line: &str, setup: &Setup) -> Started {
     let mut toml = setup.toml();
     toml.push_str("[log]\nformat = \"json\"\n");
     let mut child = Command::new("sh")
@@ -34,16 +43,26 @@ fn start_by(
     drop(stdin);
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let child = Killed(child);
-    let mut bootstrap = None;
+    let (mut bootstrap, mut admin) = (None, None);
     loop {
         let mut text = String::new();
         assert_ne!(log.read_line(&mut text).unwrap(), 0, "it ended");
-        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let line: Value = serde_json::from_str(&text).unwrap();
+        let address = line["address"].as_str().map(|a| a.parse().unwrap());
         if line["route"] == "bootstrap" {
-            bootstrap = line["address"].as_str().map(|a| a.parse().unwrap());
+            bootstrap = address;
+        }
+        if line["message"] == "admin listening" {
+            admin = address;
         }
         if line["message"] == "ready" {
-            return (child, bootstrap.unwrap(), log);
+            return Started {
+                child,
+                bootstrap: bootstrap.unwrap(),
+                admin,
+                ready: line,
+                log,
+            };
         }
     }
 }
@@ -63,28 +82,90 @@ fn without_descriptors_it_waits_and_never_gives_a_listener_up() {
     let broker = Broker::start();
     let setup = Setup::with(&broker)
         .section("[limits]\nconnections = 1000")
-        .section("[admin]\nlisten = \"\"");
-    let (_child, bootstrap, mut log) = start_by("ulimit -n 60; exec \"$@\"", &setup);
+        .section("[admin]\nlisten = \"127.0.0.1:0\"");
+    let mut started = start_by("ulimit -n 60; exec \"$@\"", &setup);
+    let bootstrap = started.bootstrap;
     let crowd: Vec<_> = (0..100)
         .map(|_| TcpStream::connect(bootstrap).unwrap())
         .collect();
     let mut line = String::new();
     while !line.contains("cannot accept connections; will try again") {
         line.clear();
-        assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended");
+        let read = started.log.read_line(&mut line).unwrap();
+        assert_ne!(read, 0, "it ended");
     }
     assert!(line.contains("Too many open files"), "{line}");
     drop(crowd);
     let mut client = Client::connect(bootstrap);
     client.send(&heartbeat(1));
     answer_heartbeat(&mut client, &mut broker.accept(), 1);
+    let (_, metrics) = http_get(started.admin.unwrap(), "/metrics");
+    let errors = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("portolan_accept_errors_total "));
+    let errors: u64 = errors.unwrap().parse().unwrap();
+    assert!(errors > 0, "they are counted");
+    assert!(errors < 10_000, "{errors} tries without a pause");
+}
+
+#[test]
+fn there_may_be_as_many_connections_as_there_are_descriptors_for() {
+    let broker = Broker::start();
+    let setup = Setup::with(&broker);
+    // Of 200, 64 are in reserve, two are for each of the two listeners and two for each connection. The soft limit is
+    // raised to the hard one.
+    for limit in [
+        "ulimit -n 200",
+        "ulimit -S -n 100; ulimit -H -n 200",
+        "ulimit -n 201",
+    ] {
+        let started = start_by(&format!("{limit}; exec \"$@\""), &setup);
+        assert_eq!(started.ready["connections"], 66, "{limit}");
+    }
+}
+
+/// How often each worker thread has gone to sleep.
+fn sleeps(proxy: &Proxy) -> BTreeMap<String, u64> {
+    let mut threads = BTreeMap::new();
+    for task in std::fs::read_dir(format!("/proc/{}/task", proxy.pid())).unwrap() {
+        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap().trim().to_owned()
+        };
+        let name = field("Name:");
+        if name.starts_with("worker-") {
+            threads.insert(name, field("voluntary_ctxt_switches:").parse().unwrap());
+        }
+    }
+    threads
+}
+
+#[test]
+fn connections_are_spread_over_the_threads() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[runtime]\nthreads = 3")
+        .start();
+    let before = sleeps(&proxy);
+    assert_eq!(before.len(), 3);
+    let _open = [(); 3].map(|()| talking(&proxy, &broker));
+    wait_until("every thread to wake up and sleep again", || {
+        let now = sleeps(&proxy);
+        before.iter().all(|(name, count)| now[name] > *count)
+    });
 }
 
 #[test]
 fn a_log_that_nobody_reads_any_more_stops_nothing() {
     let broker = Broker::start();
     let setup = Setup::with(&broker).section("[admin]\nlisten = \"\"");
-    let (mut child, bootstrap, log) = start_by("exec \"$@\"", &setup);
+    let Started {
+        mut child,
+        bootstrap,
+        log,
+        ..
+    } = start_by("exec \"$@\"", &setup);
     drop(log);
     for _ in 0..4 {
         // Each of these is to be logged.

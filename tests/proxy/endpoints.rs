@@ -180,6 +180,27 @@ fn a_produce_answer_too_large_to_be_held_is_blanked_instead() {
 }
 
 #[test]
+fn a_small_produce_answer_that_names_unmapped_nodes_only_tells_of_none() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    for version in 10..=13 {
+        let request = frames::request(1, version, &frames::produce(version, 1, b"x"));
+        let (mut client, mut link) = open(&proxy, &broker, &request);
+        let endpoint = produce_response::NodeEndpoint::default()
+            .with_node_id(BrokerId(7))
+            .with_host(internal_host(7).into())
+            .with_port(INTERNAL_PORT);
+        let answer = ProduceResponse::default().with_node_endpoints(vec![endpoint]);
+        let sent = link.request().answer(&answer);
+        link.send(&sent);
+        let frame = client.frame();
+        frames::assert_no_leak(&frame);
+        let (_, told) = frames::decode_response::<ProduceRequest>(&frame, version);
+        assert_eq!(told.node_endpoints, [], "version {version}");
+    }
+}
+
+#[test]
 fn a_share_acknowledge_answer_too_large_to_be_held_is_blanked_instead() {
     let broker = Broker::start();
     let proxy = Setup::with(&broker)

@@ -5,7 +5,7 @@ use crate::common::client::Client;
 use crate::common::frames;
 use crate::common::proxy::wait_until;
 use crate::common::wire::End;
-use crate::setup::{Setup, answer_heartbeat, heartbeat, open, talking};
+use crate::setup::{Setup, answer_heartbeat, exchange, heartbeat, open, talking};
 
 // Trap 13
 #[test]
@@ -274,6 +274,33 @@ fn a_client_that_goes_away_behind_a_full_queue_is_noticed() {
     link.request();
     client.into_wire().reset();
     proxy.wait_for_end("main", "client_reset");
+}
+
+// Trap 13
+#[test]
+fn requests_to_a_broker_that_is_gone_take_its_last_answer_from_nobody() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[runtime]\nthreads = 1")
+        .start();
+    let mut other = talking(&proxy, &broker);
+    let mut client = Client::with_small_window(proxy.bootstrap("main"));
+    client.send(&heartbeat(1));
+    let mut link = broker.accept();
+    let answer = link.request().answer_bytes(&[7; 60_000]);
+    link.send(&answer);
+    drop(link);
+    client.wait_for_bytes();
+    // The broker's system answers the first with a reset, so that the second cannot be passed on.
+    for id in 2..4 {
+        client.send(&heartbeat(id));
+        // The one thread has read it when this is over.
+        exchange(&mut other.0, &mut other.1, id);
+    }
+    proxy.wait_for_end("main", "broker_closed");
+    assert!(client.frame() == answer[4..], "the bytes differ");
+    assert_eq!(client.end(), End::Closed);
+    proxy.assert_calm();
 }
 
 // Trap 13

@@ -224,9 +224,10 @@ fn a_node_that_the_brokers_do_not_know_is_told_so() {
 #[test]
 fn a_node_that_the_brokers_know_no_more_is_told_so_and_not_dialled_where_it_was() {
     let mut node = Broker::start();
+    let other = Broker::start();
     let left = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let bootstrap = Broker::answering({
-        let (before, after) = (located(&[(0, &node)]), located(&[]));
+        let (before, after) = (located(&[(0, &node)]), located(&[(5, &other)]));
         let left = left.clone();
         move |request| {
             let now = left.load(std::sync::atomic::Ordering::SeqCst);

@@ -95,6 +95,8 @@ fn without_descriptors_it_waits_and_never_gives_a_listener_up() {
         assert_ne!(read, 0, "it ended");
     }
     assert!(line.contains("Too many open files"), "{line}");
+    // Time in which a loop without a pause would try thousands of times.
+    std::thread::sleep(Duration::from_millis(500));
     drop(crowd);
     let mut client = Client::connect(bootstrap);
     client.send(&heartbeat(1));
@@ -105,7 +107,7 @@ fn without_descriptors_it_waits_and_never_gives_a_listener_up() {
         .find_map(|line| line.strip_prefix("portolan_accept_errors_total "));
     let errors: u64 = errors.unwrap().parse().unwrap();
     assert!(errors > 0, "they are counted");
-    assert!(errors < 10_000, "{errors} tries without a pause");
+    assert!(errors < 1000, "{errors} tries without a pause");
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::MetadataRequest;
 
 use crate::common::broker::Broker;
 use crate::common::client::Client;
 use crate::common::frames;
-use crate::common::proxy::{PATIENCE, Proxy};
+use crate::common::proxy::{PATIENCE, Proxy, wait_until};
 use crate::setup::{Setup, answer_heartbeat, heartbeat, open, talking};
 
 /// The whole answer to a request.
@@ -163,7 +164,7 @@ fn text_log_lines_have_no_colour_where_there_is_no_terminal() {
         .section("[log]\nformat = \"text\"\nlevel = \"info\"")
         .toml();
     let proxy = Proxy::spawn(&toml);
-    crate::common::proxy::wait_until("the proxy to be ready", || {
+    wait_until("the proxy to be ready", || {
         proxy.log_text().contains("ready")
     });
     let log = proxy.log_text();
@@ -176,8 +177,11 @@ fn the_end_of_a_session_is_logged_with_who_where_what_and_how_much() {
     let broker = Broker::start();
     let proxy = Setup::with(&broker).start();
     let (mut client, mut link) = talking(&proxy, &broker);
+    let begin = Instant::now();
     client.send(&heartbeat(1));
     link.request();
+    // Long enough to be seen in milliseconds.
+    wait_until("a moment", || begin.elapsed() >= Duration::from_millis(5));
     link.send(&frames::framed(b"\0\0\0\x09wrong"));
     client.end();
     let line = proxy.wait_for_log("session ended: correlation id 9 where 1 was due");
@@ -189,7 +193,7 @@ fn the_end_of_a_session_is_logged_with_who_where_what_and_how_much() {
     assert_eq!(line["in_flight"], 1);
     assert_eq!(line["request_bytes"], 2 * heartbeat(1).len());
     assert_eq!(line["response_bytes"], 13);
-    assert!(line["seconds"].as_f64().is_some_and(|n| n > 0.0));
+    assert!(line["seconds"].as_f64().is_some_and(|n| n >= 0.005));
 }
 
 #[test]
@@ -210,7 +214,7 @@ fn a_fault_is_told_once_for_each_route() {
         let lines = log.filter(|line| line["reason"] == "refused_request");
         lines.map(|line| line["route"].clone()).collect::<Vec<_>>()
     };
-    crate::common::proxy::wait_until("both lines", || told().len() >= 2);
+    wait_until("both lines", || told().len() >= 2);
     assert_eq!(told(), ["bootstrap", "node-0"]);
 }
 
@@ -237,7 +241,7 @@ fn no_more_connections_are_served_than_allowed_and_the_next_one_waits() {
     let mut link = broker.accept();
     let request = link.request();
     link.send(&request.answer_bytes(b"alive"));
-    crate::common::proxy::wait_until("one of them to be served", || {
+    wait_until("one of them to be served", || {
         waiting.iter().any(|client| !client.is_silent())
     });
     assert_eq!(broker.connections(), 3);

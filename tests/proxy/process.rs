@@ -122,7 +122,7 @@ fn there_may_be_as_many_connections_as_there_are_descriptors_for() {
         "ulimit -n 201",
     ] {
         let started = start_by(&format!("{limit}; exec \"$@\""), &setup);
-        assert_eq!(started.ready["connections"], 66, "{limit}");
+        assert_eq!(started.ready["limits.connections"], 66, "{limit}");
     }
 }
 

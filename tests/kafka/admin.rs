@@ -140,9 +140,23 @@ fn in_sync(partition: &MetadataResponsePartition) -> bool {
 
 /// Waits for what may take real brokers a while: starting, noticing a lost node, catching up.
 pub fn patiently(what: &str, mut condition: impl FnMut() -> bool) {
+    patiently_until(what, || {
+        if condition() {
+            Ok(())
+        } else {
+            Err(String::new())
+        }
+    });
+}
+
+/// The same, for a condition that says what it saw instead.
+pub fn patiently_until(what: &str, mut condition: impl FnMut() -> Result<(), String>) {
     let begin = Instant::now();
-    while !condition() {
-        assert!(begin.elapsed() < 3 * PATIENCE, "waited in vain for: {what}");
+    while let Err(seen) = condition() {
+        assert!(
+            begin.elapsed() < 3 * PATIENCE,
+            "waited in vain for: {what}; instead: {seen}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }

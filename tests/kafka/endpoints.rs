@@ -12,7 +12,7 @@ use kafka_protocol::records::{
     Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
 
-use crate::admin::patiently;
+use crate::admin::patiently_until;
 use crate::answers::{asked_node, clusters, compare, tell};
 use crate::cluster::Cluster;
 use crate::wire::Wire;
@@ -95,10 +95,18 @@ fn a_refused_fetch_names_the_leaders_without_their_addresses_at_every_version() 
             })
         };
         let mut direct = Wire::connect(cluster.plaintext(asked_node(cluster))).expect("it accepts");
-        patiently(
-            "the broker serves one partition and refuses the others",
-            || as_expected(&direct.ask(&request(16), 16).expect("an answer")),
-        );
+        let what = "the broker serves one partition and refuses the others";
+        patiently_until(what, || {
+            let answer = direct.ask(&request(16), 16).expect("an answer");
+            match as_expected(&answer) {
+                true => Ok(()),
+                false => Err(format!(
+                    "{answer:?} of Kafka {} after {:?}",
+                    cluster.version(),
+                    cluster.partitions("refused-fetches")
+                )),
+            }
+        });
         compare(cluster, 16, request, |_, mut answer: FetchResponse| {
             assert!(as_expected(&answer), "{answer:?}");
             // Where the addresses stood the client sees a tag that it does not know.
@@ -158,9 +166,15 @@ impl Topic {
         for partition in &self.metadata.partitions {
             let request = self.write(&[partition.partition_index]);
             let mut leader = cluster.wire(partition.leader_id.0);
-            let answer = leader.ask(&request, 9).expect("an answer");
-            let result = &answer.responses[0].partition_responses[0];
-            assert_eq!(result.error_code, 0, "{result:?}");
+            // A node is named as the leader a moment before it acts as one.
+            patiently_until("the leader takes a record", || {
+                let answer = leader.ask(&request, 9).expect("an answer");
+                let result = &answer.responses[0].partition_responses[0];
+                match result.error_code {
+                    0 => Ok(()),
+                    _ => Err(format!("{result:?}")),
+                }
+            });
         }
     }
 }

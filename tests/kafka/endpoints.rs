@@ -1,5 +1,7 @@
 //! The addresses of new leaders that brokers put into refusals (KIP-951), at every version that has them.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
@@ -15,6 +17,7 @@ use kafka_protocol::records::{
 use crate::admin::patiently_until;
 use crate::answers::{asked_node, clusters, compare, tell};
 use crate::cluster::Cluster;
+use crate::common::proxy::PATIENCE;
 use crate::wire::Wire;
 
 /// The node is not the leader of the partition.
@@ -27,6 +30,15 @@ fn a_refused_write_names_the_leaders_by_their_proxied_addresses_at_every_version
     for cluster in clusters() {
         let topic = Topic::with_other_leaders(cluster, "refused-writes");
         let request = |_| topic.write(&topic.partitions);
+        let asked = cluster.plaintext(asked_node(cluster));
+        let mut direct = Wire::connect(asked).expect("it accepts");
+        patiently_until("the broker knows where else the leaders are", || {
+            let answer = direct.ask(&request(10), 10).expect("an answer");
+            match answer.node_endpoints.len() {
+                2 => Ok(()),
+                _ => Err(format!("{answer:?}")),
+            }
+        });
         compare(
             cluster,
             10,
@@ -57,58 +69,10 @@ fn a_refused_write_names_the_leaders_by_their_proxied_addresses_at_every_version
 #[test]
 fn a_refused_fetch_names_the_leaders_without_their_addresses_at_every_version() {
     for cluster in clusters() {
-        let topic = Topic::with_other_leaders(cluster, "refused-fetches");
-        topic.write_to_each(cluster);
-        // So that the leaders' first epoch has passed.
-        cluster.move_leaders("refused-fetches");
-        let partitions = topic.partitions.iter().map(|&index| {
-            let partition = FetchPartition::default().with_partition_max_bytes(1000);
-            // The first is served, by its leader or a follower: there are records in front of the addresses.
-            let served = index == topic.partitions[0];
-            let epoch = if served { -1 } else { 0 };
-            partition
-                .with_partition(index)
-                .with_current_leader_epoch(epoch)
-        });
-        let asked = FetchTopic::default()
-            .with_topic(topic.name.clone())
-            .with_topic_id(topic.metadata.topic_id)
-            .with_partitions(partitions.collect());
-        let request = |_| {
-            FetchRequest::default()
-                .with_replica_id(BrokerId(-1))
-                .with_max_bytes(1000)
-                .with_session_epoch(-1)
-                .with_topics(vec![asked.clone()])
-        };
-        let as_expected = |answer: &FetchResponse| {
-            let mut partitions = answer.responses[0].partitions.iter();
-            partitions.all(|partition| match &partition.records {
-                Some(records) if partition.partition_index == topic.partitions[0] => {
-                    partition.error_code == 0 && !records.is_empty()
-                }
-                // By the leader's id clients find it among the brokers that they know.
-                _ => {
-                    partition.error_code == FENCED_LEADER_EPOCH
-                        && partition.current_leader.leader_id.0 >= 0
-                }
-            })
-        };
-        let mut direct = Wire::connect(cluster.plaintext(asked_node(cluster))).expect("it accepts");
-        let what = "the broker serves one partition and refuses the others";
-        patiently_until(what, || {
-            let answer = direct.ask(&request(16), 16).expect("an answer");
-            match as_expected(&answer) {
-                true => Ok(()),
-                false => Err(format!(
-                    "{answer:?} of Kafka {} after {:?}",
-                    cluster.version(),
-                    cluster.partitions("refused-fetches")
-                )),
-            }
-        });
+        let topic = refusing_topic(cluster);
+        let request = |_| topic.fetch();
         compare(cluster, 16, request, |_, mut answer: FetchResponse| {
-            assert!(as_expected(&answer), "{answer:?}");
+            assert!(topic.serves_one_and_refuses_others(&answer), "{answer:?}");
             // Where the addresses stood the client sees a tag that it does not know.
             let told_nothing = answer.node_endpoints.is_empty();
             assert_eq!(told_nothing, !answer.unknown_tagged_fields.is_empty());
@@ -117,6 +81,32 @@ fn a_refused_fetch_names_the_leaders_without_their_addresses_at_every_version() 
             answer
         });
     }
+}
+
+/// A topic of which the broker serves one partition and refuses the others. What brokers serve right after their leaders
+/// have moved is theirs to say, so there is more than one try.
+fn refusing_topic(cluster: &Cluster) -> Topic {
+    let mut direct = Wire::connect(cluster.plaintext(asked_node(cluster))).expect("it accepts");
+    for name in ["refused-fetches", "refused-fetches-2", "refused-fetches-3"] {
+        let topic = Topic::with_other_leaders(cluster, name);
+        topic.write_to_each(cluster);
+        // So that the leaders' first epoch has passed.
+        cluster.move_leaders(name);
+        let begin = Instant::now();
+        loop {
+            let answer = direct.ask(&topic.fetch(), 16).expect("an answer");
+            if topic.serves_one_and_refuses_others(&answer) {
+                return topic;
+            }
+            if begin.elapsed() > PATIENCE {
+                let (version, partitions) = (cluster.version(), cluster.partitions(name));
+                eprintln!("Kafka {version} answers {answer:?} for {partitions:?}");
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    panic!("the broker never serves one partition and refuses the others");
 }
 
 /// Partitions that another node leads than the one that is asked.
@@ -143,6 +133,41 @@ impl Topic {
         };
         assert!(!topic.partitions.is_empty(), "one node leads everything");
         topic
+    }
+
+    /// A request for the records of all these partitions. The first is to be served, by its leader or a follower, so that
+    /// there are records in front of the addresses; the others are asked for by an epoch that has passed.
+    fn fetch(&self) -> FetchRequest {
+        let partitions = self.partitions.iter().map(|&index| {
+            let epoch = if index == self.partitions[0] { -1 } else { 0 };
+            FetchPartition::default()
+                .with_partition_max_bytes(1000)
+                .with_partition(index)
+                .with_current_leader_epoch(epoch)
+        });
+        let topic = FetchTopic::default()
+            .with_topic(self.name.clone())
+            .with_topic_id(self.metadata.topic_id)
+            .with_partitions(partitions.collect());
+        FetchRequest::default()
+            .with_replica_id(BrokerId(-1))
+            .with_max_bytes(1000)
+            .with_session_epoch(-1)
+            .with_topics(vec![topic])
+    }
+
+    fn serves_one_and_refuses_others(&self, answer: &FetchResponse) -> bool {
+        let mut partitions = answer.responses[0].partitions.iter();
+        partitions.all(|partition| match &partition.records {
+            Some(records) if partition.partition_index == self.partitions[0] => {
+                partition.error_code == 0 && !records.is_empty()
+            }
+            // By the leader's id clients find it among the brokers that they know.
+            _ => {
+                partition.error_code == FENCED_LEADER_EPOCH
+                    && partition.current_leader.leader_id.0 >= 0
+            }
+        })
     }
 
     /// A request that writes one record to each of these partitions.

@@ -94,8 +94,8 @@ impl Cluster {
         }
     }
 
-    /// What would put this broker into the map, in one line as all of the log: on the port behind the last node's if that is free, else on the
-    /// highest that this cluster does not use.
+    /// What would put this broker into the map, in one line as all of the log is: on the port behind the last node's if
+    /// that is free, else on the highest that this cluster does not use.
     fn advice(&self, broker: &SeenBroker) -> String {
         let bootstrap = self.ports.bootstrap().bound;
         let mut used: BTreeSet<u16> = self.ports.nodes().map(|(_, port)| port.bound).collect();

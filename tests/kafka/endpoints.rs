@@ -34,9 +34,11 @@ fn a_refused_write_names_the_leaders_by_their_proxied_addresses_at_every_version
         let mut direct = Wire::connect(asked).expect("it accepts");
         patiently_until("the broker knows where else the leaders are", || {
             let answer = direct.ask(&request(10), 10).expect("an answer");
-            match answer.node_endpoints.len() {
-                2 => Ok(()),
-                _ => Err(format!("{answer:?}")),
+            let mut partitions = answer.responses[0].partition_responses.iter();
+            let known = partitions.all(|partition| partition.current_leader.leader_id.0 >= 0);
+            match known && answer.node_endpoints.len() == 2 {
+                true => Ok(()),
+                false => Err(format!("{answer:?}")),
             }
         });
         compare(

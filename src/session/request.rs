@@ -113,11 +113,11 @@ impl RequestPump {
                 self.closing = true;
                 continue;
             }
-            if shared.draining.get() && at_boundary && !blocked {
-                return self.poll_drain(cx, shared);
-            }
             if shared.draining.get() && at_boundary {
-                return Poll::Pending;
+                return match blocked {
+                    true => Poll::Pending,
+                    false => self.poll_drain(cx, shared),
+                };
             }
             if self.buffer.is_full() {
                 return self.poll_look(cx, shared).map(Err);

@@ -117,7 +117,7 @@ impl Shared {
     /// Notes what the client now waits for. The response pump looks at once, for the answer may be ours.
     pub(super) fn expect(&self, expected: Expected) {
         match expected {
-            Expected::Ours(_) => self.progressed.set(true),
+            Expected::Ours(_) => self.progress(),
             Expected::Handshake { .. } => self.handshake_pending.set(true),
             Expected::Answer { .. } | Expected::Token { .. } => {}
         }
@@ -127,7 +127,7 @@ impl Shared {
     /// The oldest request in flight is being answered: there is room for another.
     pub(super) fn popped(&self) {
         if self.requests_blocked.replace(false) {
-            self.progressed.set(true);
+            self.progress();
         }
     }
 
@@ -139,7 +139,7 @@ impl Shared {
     pub(super) fn handshake_over(&self, tokens: Option<RawTokens>) {
         self.handshake_pending.set(false);
         *self.raw_tokens.borrow_mut() = tokens;
-        self.progressed.set(true);
+        self.progress();
     }
 
     pub(super) fn progress(&self) {

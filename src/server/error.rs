@@ -4,6 +4,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use rustix::io::Errno;
+
+use crate::transport::stream::is_one_of;
+
 /// Why the server could not start.
 #[derive(Debug)]
 pub enum StartError {
@@ -26,10 +30,7 @@ const RAISE_THE_LIMIT: &str =
     "; each port needs a file descriptor: raise the limit of open files (ulimit -n)";
 
 fn is_out_of_fds(error: &io::Error) -> bool {
-    let numbers = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
-    numbers
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    is_one_of(error, &[Errno::MFILE, Errno::NFILE])
 }
 
 impl fmt::Display for StartError {

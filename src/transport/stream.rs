@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -93,6 +94,14 @@ pub fn is_disconnect(error: &io::Error) -> bool {
             | NotConnected
             | TimedOut
     )
+}
+
+/// Whether an I/O error is one of these of the operating system, for which [`io::ErrorKind`] has no stable word.
+pub fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
+    let code = error.raw_os_error();
+    errnos
+        .iter()
+        .any(|errno| Some(errno.raw_os_error()) == code)
 }
 
 /// What every socket of a session gets: no Nagle delay, and keepalive probes (a cloud balancer forgets a silent

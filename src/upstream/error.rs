@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use crate::config::BrokerAddress;
 use crate::port_map::NodeId;
+use crate::transport::stream::is_one_of;
 
 /// Why a broker cannot be reached.
 #[derive(Debug)]
@@ -144,10 +145,7 @@ fn is_local(error: &io::Error) -> bool {
         Errno::NOBUFS,
         Errno::NOMEM,
     ];
-    let code = error.raw_os_error();
-    SHORT_OF
-        .iter()
-        .any(|errno| Some(errno.raw_os_error()) == code)
+    is_one_of(error, &SHORT_OF)
 }
 
 /// What became of each address; one that is the broker's address as configured needs not be said twice.

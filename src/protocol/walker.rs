@@ -46,6 +46,25 @@ enum Purpose {
     Leaders,
 }
 
+impl Purpose {
+    /// Fewer bytes than these cannot hold the first byte of a host, whatever a reader makes of them: `NodeEndpoints` stand
+    /// behind all other fields, and each of their elements begins with its node id and host (KIP-951; the schemas
+    /// FetchResponse, ProduceResponse, ShareFetchResponse and ShareAcknowledgeResponse).
+    const fn least_bytes_with_an_address(self) -> u32 {
+        const TAG_COUNT_TAG_AND_SIZE: u32 = 1 + 1 + 1;
+        const ARRAY_COUNT: u32 = 1;
+        const NODE_ID_HOST_LENGTH_AND_HOST: u32 = 4 + 1 + 1;
+        match self {
+            Purpose::BlankTag => {
+                TAG_COUNT_TAG_AND_SIZE + ARRAY_COUNT + NODE_ID_HOST_LENGTH_AND_HOST
+            }
+            Purpose::BlankArray => ARRAY_COUNT + NODE_ID_HOST_LENGTH_AND_HOST,
+            // It looks for leaders and must see each of them.
+            Purpose::Leaders => 0,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum State {
     /// In the fields that the schema lists.
@@ -199,9 +218,10 @@ impl ResponseWalker {
         }
     }
 
-    /// How many of the next bytes need not be seen (record data, or all that follows the walk).
+    /// How many of the next bytes need not be seen: record data, or all that is left where no address can be in it.
     pub fn opaque_bytes(&self) -> u32 {
         match self.state {
+            State::Fields if self.no_address_behind() => self.walk.left(),
             State::Fields => self.walk.opaque(),
             State::TagData { bytes, .. } => bytes,
             State::Pass => self.walk.left(),
@@ -212,11 +232,23 @@ impl ResponseWalker {
     /// `n` of the opaque bytes went by unseen. Where they were the last of the frame, a walk of no bytes says whether it
     /// may end there.
     pub fn skip(&mut self, n: u32) {
-        if let State::TagData { bytes, left } = self.state {
-            let bytes = bytes.saturating_sub(n);
-            self.state = State::TagData { bytes, left };
+        match self.state {
+            State::TagData { bytes, left } => {
+                let bytes = bytes.saturating_sub(n);
+                self.state = State::TagData { bytes, left };
+            }
+            State::Fields if self.no_address_behind() => self.state = State::Pass,
+            _ => {}
         }
         self.walk.pass(n);
+    }
+
+    /// Whether the walk stands in an opaque field with too few bytes behind it for an address. Most Fetch answers of one
+    /// partition end so: three bytes of empty tag sections follow the records.
+    fn no_address_behind(&self) -> bool {
+        let opaque = self.walk.opaque();
+        let behind = self.walk.left() - opaque;
+        opaque > 0 && behind < self.purpose.least_bytes_with_an_address()
     }
 
     /// Endpoint fields blanked so far.

@@ -10,6 +10,7 @@ use kafka_protocol::messages::share_fetch_response::{
 use kafka_protocol::messages::{BrokerId, FetchResponse, ProducerId, ShareFetchResponse};
 use kafka_protocol::protocol::StrBytes;
 use portolan::protocol::api::WalkedResponse::{self, Fetch, ShareFetch};
+use portolan::protocol::walker::ResponseWalker;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -95,6 +96,12 @@ proptest! {
                     prop_assert_eq!(&split, &whole, "{:?} in {:?}, skip {}", kind, pieces, skip);
                 }
             }
+            // As a session does that lets only longer runs pass unseen.
+            for least in [1, 8, 64, 16_384] {
+                let mut skipped = frame.clone();
+                skipping(kind, version, &mut skipped, least);
+                prop_assert_eq!(&skipped, &whole.0, "{:?}, least {}", kind, least);
+            }
         }
     }
 }
@@ -123,21 +130,85 @@ fn endpoints_of_every_size_are_covered_exactly() {
 }
 
 #[test]
-fn record_bytes_are_opaque_to_the_walker() {
-    let records = Bytes::from(vec![0xab; 100_000]);
-    let partition = fetch_response::PartitionData::default().with_records(Some(records.clone()));
-    let topic = FetchableTopicResponse::default().with_partitions(vec![partition]);
-    let message = FetchResponse::default().with_responses(vec![topic]);
-    let mut frame = encode(&message, 18, &Unknown::new());
+fn record_bytes_are_opaque_to_the_walker_and_so_is_all_behind_the_last_where_no_address_fits() {
+    let endpoint = fetch_response::NodeEndpoint::default().with_host("h".into());
+    for (partitions, endpoints) in [(1, vec![]), (6, vec![]), (1, vec![endpoint])] {
+        let records = Bytes::from(vec![0xab; 100_000]);
+        let partition = fetch_response::PartitionData::default().with_records(Some(records));
+        let topic = FetchableTopicResponse::default().with_partitions(vec![partition; partitions]);
+        let message = FetchResponse::default()
+            .with_responses(vec![topic])
+            .with_node_endpoints(endpoints.clone());
+        let mut frame = encode(&message, 18, &Unknown::new());
+        let opaque = skipping(Fetch, 18, &mut frame, 1);
+        let runs = opaque.iter().filter(|bytes| **bytes >= 100_000);
+        let mut expected = vec![100_000; partitions];
+        if endpoints.is_empty() {
+            // The tag sections of the partition, the topic and the answer.
+            *expected.last_mut().unwrap() += 3;
+        }
+        assert_eq!(runs.copied().collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn the_smallest_endpoint_is_seen_behind_opaque_bytes() {
+    // Everything that may be left out is left out: what follows the opaque bytes is only what an address needs.
     let ports = port_map("proxy", Default::default());
-    let mut walker = portolan::protocol::walker::ResponseWalker::new(Fetch, 18, frame.len() as u32);
-    let records_at = frame
-        .windows(64)
-        .position(|bytes| bytes == &records[..64])
-        .unwrap();
-    let done = walker.walk(&mut frame[..records_at], &ports).unwrap();
-    assert_eq!(done, records_at);
-    assert_eq!(walker.opaque_bytes() as usize, records.len());
+    let place = [0, 0, 0, 7, 2, b'h', 0, 0, 0x23, 0x84, 0, 0];
+    let fetched = [&[0, 0, 0, 9, 0][..], &[0; 10], &[0]].concat();
+    let shared = [&[0, 0, 0, 9, 0][..], &[0; 6], &[0], &[0; 4], &[0]].concat();
+    let produced = [&[0, 0, 0, 9, 0, 0][..], &[0; 4]].concat();
+    let cases: [(WalkedResponse, _, usize, &[u8]); 3] = [
+        (Fetch, fetched, 5 + 10, &[1, 0, 13, 2]),
+        (ShareFetch, shared, 5 + 6 + 1 + 4, &[2]),
+        (WalkedResponse::Produce, produced, 5 + 1 + 4, &[1, 0, 13, 2]),
+    ];
+    for (kind, head, opaque_ends, header) in cases {
+        let version = match kind {
+            Fetch => 16,
+            ShareFetch => 1,
+            _ => 13,
+        };
+        let end = [header, &place].concat();
+        // One byte of the host is there, or it is not.
+        for kept in [header.len() + 5, header.len() + 6, end.len()] {
+            let frame = [&head[..], &end[..kept]].concat();
+            let mut walker = ResponseWalker::new(kind, version, frame.len() as u32);
+            let seen = &mut frame[..opaque_ends - 1].to_vec();
+            walker.walk(seen, &ports).unwrap();
+            let left = frame.len() - seen.len();
+            let behind = left - 1;
+            let expected = match behind < header.len() + 6 {
+                true => left,
+                false => 1,
+            };
+            assert_eq!(walker.opaque_bytes() as usize, expected, "{kind:?} {kept}");
+        }
+    }
+}
+
+/// What the walker says need not be seen is skipped where it is `least` bytes or more; everything else is walked byte by
+/// byte. Returns what was skipped.
+fn skipping(kind: WalkedResponse, version: i16, frame: &mut [u8], least: usize) -> Vec<usize> {
+    let ports = port_map("proxy", Default::default());
+    let mut walker = ResponseWalker::new(kind, version, frame.len() as u32);
+    let (mut runs, mut at, mut shown) = (Vec::new(), 0, 0);
+    while at < frame.len() {
+        let opaque = walker.opaque_bytes() as usize;
+        if opaque >= least && shown == 0 {
+            walker.skip(opaque as u32);
+            runs.push(opaque);
+            at += opaque;
+            continue;
+        }
+        shown += 1;
+        let done = walker.walk(&mut frame[at..at + shown], &ports).unwrap();
+        at += done;
+        shown -= done;
+    }
+    walker.walk(&mut [], &ports).unwrap();
+    runs
 }
 
 fn fetch() -> impl Strategy<Value = FetchResponse> {

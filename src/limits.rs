@@ -10,6 +10,9 @@ use crate::config::Limits;
 /// File descriptors that are not connections: standard streams, runtimes, name look-ups, hosts files.
 const RESERVED_FDS: u64 = 64;
 
+/// Half of the pages that an unprivileged user may have in pipes of 256 KiB (`fs.pipe-user-pages-soft`).
+const MOST_PIPES: usize = 128;
+
 /// What is assumed where there is no limit.
 const MANY_FDS: u64 = 1_048_576;
 
@@ -59,6 +62,11 @@ impl ConnectionLimit {
 pub fn max_connections(listeners: usize) -> usize {
     let taken = RESERVED_FDS + 2 * listeners as u64;
     (max_fds().saturating_sub(taken) / 2).max(1) as usize
+}
+
+/// How many pipes may move bytes from socket to socket: two file descriptors each.
+pub fn max_pipes() -> usize {
+    MOST_PIPES.min((max_fds() / 16) as usize)
 }
 
 /// The limit of open file descriptors that is in force.

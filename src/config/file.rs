@@ -170,6 +170,7 @@ fn read_runtime(reader: &mut Reader<'_>, root: &Section<'_>) -> Runtime {
     reader.known(&section, &keys::RUNTIME);
     Runtime {
         threads: reader.get_or(&section, "threads", value::threads, None),
+        splice: reader.get_or(&section, "splice", value::boolean, true),
     }
 }
 

@@ -120,11 +120,11 @@ pub const DRAIN: Table = Table {
     later: &[("lame_duck", "the ports close as soon as SIGTERM comes")],
 };
 
-/// Threads.
+/// Threads, and how they move bytes.
 pub const RUNTIME: Table = Table {
     header: "[runtime]",
-    keys: &["threads"],
-    later: &[("splice", "bytes are copied")],
+    keys: &["threads", "splice"],
+    later: &[],
 };
 
 /// Logging.

@@ -156,6 +156,8 @@ pub struct Drain {
 pub struct Runtime {
     /// Worker threads; `None` is one per core.
     pub threads: Option<usize>,
+    /// Whether large frames may go through pipes of the kernel (splice(2)).
+    pub splice: bool,
 }
 
 /// Logging.

@@ -62,7 +62,10 @@ impl Config {
         section(
             &mut out,
             "runtime",
-            &[("threads", auto(self.runtime.threads))],
+            &[
+                ("threads", auto(self.runtime.threads)),
+                ("splice", self.runtime.splice.to_string()),
+            ],
         );
         section(
             &mut out,

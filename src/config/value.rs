@@ -20,6 +20,13 @@ pub(super) fn text(value: &DeValue<'_>) -> Result<String, Unfit> {
     }
 }
 
+pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, Unfit> {
+    match value.as_bool() {
+        Some(boolean) => Ok(boolean),
+        None => wanted(value, "true or false", "true, without quotes"),
+    }
+}
+
 pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
     let integer = value.as_integer()?;
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()

@@ -4,9 +4,9 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::core::{AtomicF64, GenericCounter};
-use prometheus::{Gauge, IntGauge, Registry};
+use prometheus::{Gauge, IntCounter, IntGauge, Registry};
 
-use crate::transport::buffer;
+use crate::transport::{buffer, moved};
 
 /// What the operating system knows of this process, and how many buffers are in use.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Process {
     max_fds: IntGauge,
     resident_bytes: IntGauge,
     cpu_seconds: GenericCounter<AtomicF64>,
+    copied_bytes: IntCounter,
+    spliced_bytes: IntCounter,
 }
 
 impl Process {
@@ -31,6 +33,11 @@ impl Process {
             "User and system time of this process in seconds.",
         )?;
         registry.register(Box::new(cpu_seconds.clone()))?;
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
         let start = Gauge::new(
             "process_start_time_seconds",
             "When this process started, in seconds since 1970.",
@@ -47,12 +54,24 @@ impl Process {
             max_fds: gauge("portolan_max_fds", "The limit of open file descriptors.")?,
             resident_bytes: gauge("process_resident_memory_bytes", "Resident memory in bytes.")?,
             cpu_seconds,
+            copied_bytes: counter(
+                "portolan_copied_bytes_total",
+                "Bytes that were passed on through buffers of this process.",
+            )?,
+            spliced_bytes: counter(
+                "portolan_spliced_bytes_total",
+                "Bytes that the kernel passed on from socket to socket, without a copy.",
+            )?,
         })
     }
 
     /// Reads what the system knows; on systems without /proc the values stay zero.
     pub(super) fn read(&self) {
         self.buffers.set(buffer::lent());
+        let moved = moved::total();
+        let grow = |counter: &IntCounter, to: u64| counter.inc_by(to.saturating_sub(counter.get()));
+        grow(&self.copied_bytes, moved.copied);
+        grow(&self.spliced_bytes, moved.spliced);
         if let Ok(fds) = fs::read_dir("/proc/self/fd") {
             self.open_fds.set(fds.count() as i64);
         }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{info, warn};
 
 use accept::accept_loop;
 pub use error::StartError;
@@ -25,13 +25,14 @@ use pool::Pool;
 
 use crate::admin::{self, AdminState};
 use crate::config::{Config, FetchEndpoints, UnknownApis, VirtualCluster};
-use crate::limits::ConnectionLimit;
+use crate::limits::{ConnectionLimit, max_pipes};
 use crate::metrics::Metrics;
 use crate::port_map::{NodeId, NodePort, PortMap, Route};
 use crate::protocol::api::{self, Policy};
 use crate::session::Cluster;
 use crate::session::end::EndReason;
 use crate::session::faults::Faults;
+use crate::transport::pipe;
 use crate::upstream::Upstream;
 use crate::upstream::own::OwnConnections;
 
@@ -59,6 +60,11 @@ struct Listener {
 impl Server {
     /// Binds every port of every cluster and of the admin listener; all or none.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        if config.runtime.splice
+            && let Err(error) = pipe::start(max_pipes())
+        {
+            warn!(%error, "splice(2) does not work here, so every byte is copied; set runtime.splice = false if that is as it should be");
+        }
         let end_reasons = EndReason::LABELS;
         let apis: Vec<_> = api::all().collect();
         let metrics = Arc::new(Metrics::new(&apis, &end_reasons).map_err(other)?);

@@ -2,4 +2,10 @@
 
 pub mod buffer;
 pub mod deadline;
+pub mod moved;
+#[cfg(target_os = "linux")]
+pub mod pipe;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_pipe.rs"]
+pub mod pipe;
 pub mod stream;

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::buffer::Buffer;
+use super::moved;
+use super::pipe::Pipe;
 
 /// A connected byte stream. Reading and writing take `&self`, because both pumps of a session, which never run at the
 /// same time, hold it.
@@ -51,7 +53,75 @@ impl Stream {
         let mut io = self.io.borrow_mut();
         match ready!(Pin::new(&mut *io).poll_write(cx, bytes))? {
             0 if !bytes.is_empty() => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            n => Poll::Ready(Ok(n)),
+            n => {
+                moved::copied(n);
+                Poll::Ready(Ok(n))
+            }
+        }
+    }
+
+    /// Looks at up to `most` bytes (not zero) without taking them: they are in the buffer and still in the socket. `Ok(0)` is
+    /// the peer's end of stream.
+    pub fn poll_peek(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let room = buffer.room();
+        let most = most.min(room.len());
+        let mut room = ReadBuf::new(&mut room[..most]);
+        let n = ready!(self.io.borrow().poll_peek(cx, &mut room))?;
+        buffer.filled(n);
+        Poll::Ready(Ok(n))
+    }
+
+    /// Takes `n` bytes that were looked at out of the socket.
+    pub fn take_peeked(&self, mut n: usize) -> io::Result<()> {
+        let io = self.io.borrow();
+        let mut scratch = [0; 512];
+        while n > 0 {
+            let most = n.min(scratch.len());
+            match io.try_read(&mut scratch[..most])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                taken => n -= taken,
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves up to `most` bytes (not zero) into an empty pipe. `Ok(0)` is the peer's end of stream.
+    pub fn poll_fill(
+        &self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let io = self.io.borrow();
+        loop {
+            ready!(io.poll_read_ready(cx))?;
+            match io.try_io(Interest::READABLE, || pipe.fill(&*io, most)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    /// Moves bytes out of a pipe that holds some; returns how many the socket took.
+    pub fn poll_drain(&self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        let io = self.io.borrow();
+        loop {
+            ready!(io.poll_write_ready(cx))?;
+            match io.try_io(Interest::WRITABLE, || pipe.drain(&*io)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                outcome => {
+                    if let Ok(n) = outcome {
+                        moved::spliced(n);
+                    }
+                    return Poll::Ready(outcome);
+                }
+            }
         }
     }
 

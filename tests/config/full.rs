@@ -106,7 +106,7 @@ fn it_has_every_key_that_is_read_and_no_other() {
 fn each_key_that_is_left_out_has_the_value_that_it_says() {
     let full = parse(&full());
     let optional = optional();
-    assert_eq!(optional.len(), 23, "{optional:?}");
+    assert_eq!(optional.len(), 24, "{optional:?}");
     for path in optional {
         assert_eq!(parse(&without(&path)), full, "{path} is not at its default");
     }
@@ -154,6 +154,7 @@ fn each_key_with_another_value_makes_another_configuration() {
         ("timeouts.keepalive", "\"off\""),
         ("drain.grace", "\"1s\""),
         ("runtime.threads", "1"),
+        ("runtime.splice", "false"),
         ("log.level", "\"warn\""),
         ("log.format", "\"json\""),
     ] {
@@ -165,7 +166,7 @@ fn each_key_with_another_value_makes_another_configuration() {
     }
     assert_eq!(
         leaves(&full(), "").len(),
-        26 + 2,
+        27 + 2,
         "a key is missing in this test"
     );
 }

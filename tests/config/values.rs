@@ -193,6 +193,14 @@ fn absurd_counts_are_refused() {
 }
 
 #[test]
+fn a_switch_is_true_or_false() {
+    assert_eq!(
+        value_refused("runtime", "splice", "\"on\""),
+        "a string where true or false is wanted\n    write it like true, without quotes"
+    );
+}
+
+#[test]
 fn a_word_is_one_of_its_choices() {
     assert_eq!(
         value_refused("log", "level", "\"warning\""),

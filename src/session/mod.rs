@@ -9,6 +9,7 @@ pub mod end;
 pub mod faults;
 mod held;
 pub mod in_flight;
+mod lane;
 mod request;
 mod response;
 mod shared;
@@ -195,6 +196,7 @@ impl Session {
     /// Lets both pumps run until neither has anything to do. True when both are over.
     fn poll_pumps(&mut self, cx: &mut Context<'_>) -> Result<bool, EndReason> {
         self.responses_first = !self.responses_first;
+        self.shared.refill_budget();
         loop {
             self.shared.progressed.set(false);
             if self.responses_first {

@@ -7,23 +7,23 @@ use tokio::time::Instant;
 
 use super::end::EndReason;
 use super::in_flight::Expected;
+use super::lane::{Lane, Next, Received};
 use super::shared::{Dial, Shared};
 use crate::protocol::acks::AcksFinder;
 use crate::protocol::api::{self, Refusal, RequestPlan, ResponsePlan};
 use crate::protocol::prefix::{self, Foreign, REQUEST_PREFIX_BYTES, RequestPrefix, SIZE_BYTES};
 use crate::protocol::{rewrite, sasl};
-use crate::transport::buffer::{BUFFER_BYTES, Slot};
+use crate::transport::buffer::BUFFER_BYTES;
 use crate::transport::deadline::Deadline;
 use crate::transport::stream::{Stream, is_disconnect};
 
 /// A SaslHandshake request names a mechanism; one that does not fit here is not one.
 const HANDSHAKE_MAX_BYTES: u32 = (BUFFER_BYTES / 4) as u32;
 
-/// The state of one direction. Its buffer holds `ready` bytes that may go out, then bytes that are not decided yet.
+/// The state of one direction.
 #[derive(Default)]
 pub(super) struct RequestPump {
-    buffer: Slot,
-    ready: usize,
+    lane: Lane,
     frame: Frame,
     stall: Deadline,
     /// When to look whether a client that cannot be read from is still there.
@@ -54,6 +54,21 @@ enum Frame {
 }
 
 impl Frame {
+    /// How many of the next bytes need not be seen.
+    fn opaque(&self) -> u32 {
+        match self {
+            Frame::Body { remaining } => *remaining,
+            _ => 0,
+        }
+    }
+
+    /// So many of them went by.
+    fn passed(&mut self, n: u32) {
+        if let Frame::Body { remaining } = self {
+            *remaining = remaining.saturating_sub(n);
+        }
+    }
+
     /// Bytes of the frame that are still to come.
     fn remaining(&self) -> usize {
         match self {
@@ -88,7 +103,10 @@ impl RequestPump {
                 return self.poll_close(cx, shared);
             }
             let stop = self.decide(shared)?;
-            if self.ready > 0 {
+            if let Err(error) = self.lane.settle(&shared.client, self.frame.opaque(), true) {
+                return Poll::Ready(Err(client_end(&error)));
+            }
+            if self.lane.has_ready() {
                 ready!(self.poll_forward(cx, shared))?;
                 continue;
             }
@@ -105,7 +123,7 @@ impl RequestPump {
                 if blocked {
                     return Poll::Pending;
                 }
-                shared.first_end(match at_boundary && self.buffer.is_empty() {
+                shared.first_end(match at_boundary && self.lane.is_empty() {
                     true if !shared.seen_bytes.get() => EndReason::BareConnect,
                     true => EndReason::ClientClosed,
                     false => EndReason::ClientClosedMidFrame,
@@ -119,7 +137,7 @@ impl RequestPump {
                     false => self.poll_drain(cx, shared),
                 };
             }
-            if self.buffer.is_full() {
+            if self.lane.is_full() {
                 return self.poll_look(cx, shared).map(Err);
             }
             ready!(self.poll_read(cx, shared))?;
@@ -139,21 +157,26 @@ impl RequestPump {
             true => self.frame.remaining(),
             false => usize::MAX,
         };
-        let read = self
-            .buffer
-            .poll_fill(|buffer| shared.client.poll_read(cx, buffer, most));
-        match ready!(read) {
-            Ok(0) => self.end_of_stream = true,
-            Ok(_) => {
+        let next = match &self.frame {
+            // While requests are held back the end of the stream must be noticed behind them, which a look does not.
+            Frame::Boundary if !shared.requests_blocked.get() => Next::Frame,
+            _ => Next::Other,
+        };
+        ready!(shared.poll_budget(cx));
+        let opaque = self.frame.opaque();
+        let received = self
+            .lane
+            .poll_receive(cx, &shared.client, opaque, next, most);
+        match ready!(received) {
+            Ok(Received::End) => self.end_of_stream = true,
+            Ok(received) => {
+                if let Received::Passed(n) = received {
+                    self.frame.passed(n);
+                }
                 shared.seen_bytes.set(true);
                 shared.active();
             }
-            Err(error) => {
-                return Poll::Ready(Err(match is_disconnect(&error) {
-                    true => EndReason::ClientReset,
-                    false => EndReason::Socket(format!("reading from the client: {error}")),
-                }));
-            }
+            Err(error) => return Poll::Ready(Err(client_end(&error))),
         }
         Poll::Ready(Ok(()))
     }
@@ -184,24 +207,24 @@ impl RequestPump {
             return Poll::Pending;
         }
         loop {
-            self.buffer = Slot::default();
-            let read = self
-                .buffer
-                .poll_fill(|buffer| shared.client.poll_read(cx, buffer, usize::MAX));
-            if !matches!(ready!(read), Ok(1..)) {
+            self.lane.clear();
+            let received = self
+                .lane
+                .poll_receive(cx, &shared.client, 0, Next::Other, usize::MAX);
+            if !matches!(ready!(received), Ok(Received::Bytes)) {
                 return Poll::Ready(Ok(()));
             }
         }
     }
 
-    /// Decides about as many bytes as it can; those that may go out are counted in `ready`.
+    /// Decides about as many bytes as it can; those that may go out are passed to the lane.
     fn decide(&mut self, shared: &Shared) -> Result<Stop, EndReason> {
         loop {
-            let undecided = self.buffer.len() - self.ready;
+            let undecided = self.lane.undecided().len();
             match std::mem::take(&mut self.frame) {
                 Frame::Body { remaining } => {
                     let n = undecided.min(remaining as usize);
-                    self.ready += n;
+                    self.lane.pass(n);
                     let remaining = remaining - n as u32;
                     if remaining > 0 {
                         self.frame = Frame::Body { remaining };
@@ -210,12 +233,12 @@ impl RequestPump {
                     self.frame = Frame::Boundary;
                 }
                 Frame::Discard { remaining } => {
-                    if self.ready > 0 {
+                    if self.lane.has_ready() {
                         self.frame = Frame::Discard { remaining };
                         return Ok(Stop::Flush);
                     }
                     let n = undecided.min(remaining as usize);
-                    self.buffer.consume(n);
+                    self.lane.discard(n);
                     let remaining = remaining - n as u32;
                     if remaining > 0 {
                         self.frame = Frame::Discard { remaining };
@@ -229,7 +252,7 @@ impl RequestPump {
                     expected,
                 } => {
                     let n = undecided.min(remaining as usize);
-                    let bytes = &self.buffer.bytes()[self.ready..self.ready + n];
+                    let bytes = &self.lane.undecided()[..n];
                     let acks = finder
                         .feed(bytes)
                         .map_err(|e| EndReason::MalformedRequest(format!("Produce {e}")))?;
@@ -241,7 +264,7 @@ impl RequestPump {
                             self.frame = Frame::Body { remaining };
                         }
                         None => {
-                            self.ready += n;
+                            self.lane.pass(n);
                             self.frame = Frame::Produce {
                                 finder,
                                 remaining: remaining - n as u32,
@@ -262,7 +285,7 @@ impl RequestPump {
 
     /// Decides about a new frame. `None`: go on with the state that it left.
     fn begin_frame(&mut self, shared: &Shared) -> Result<Option<Stop>, EndReason> {
-        let bytes = &self.buffer.bytes()[self.ready..];
+        let bytes = self.lane.undecided();
         if bytes.is_empty() {
             return Ok(Some(Stop::NeedBytes));
         }
@@ -280,7 +303,7 @@ impl RequestPump {
         if let Some(stop) = self.begin_token(shared, size)? {
             return Ok(stop);
         }
-        let bytes = &self.buffer.bytes()[self.ready..];
+        let bytes = self.lane.undecided();
         let limits = &shared.cluster.limits;
         // The size alone can be judged before the rest of the prefix is there.
         let bad_size = |e: prefix::BadSize| {
@@ -318,7 +341,7 @@ impl RequestPump {
         let limit = shared.cluster.limits.sasl_bytes;
         let token_bytes =
             prefix::token_size(&size).map_err(|e| EndReason::BadRequestSize(e.to_string()))?;
-        let bytes = &self.buffer.bytes()[self.ready + SIZE_BYTES..];
+        let bytes = &self.lane.undecided()[SIZE_BYTES..];
         let first_two = bytes.first_chunk::<2>().copied();
         if token_bytes >= 2 && first_two.is_none() {
             return Ok(Some(Some(Stop::NeedBytes)));
@@ -336,7 +359,7 @@ impl RequestPump {
         shared.expect(Expected::Token {
             may_stay_unanswered: phase.may_stay_unanswered(),
         });
-        self.ready += SIZE_BYTES;
+        self.lane.pass(SIZE_BYTES);
         self.frame = Frame::Body {
             remaining: token_bytes,
         };
@@ -366,7 +389,7 @@ impl RequestPump {
             remaining: frame_bytes,
         };
         let mut passes = |frame: Frame| {
-            self.ready += SIZE_BYTES;
+            self.lane.pass(SIZE_BYTES);
             self.frame = frame;
         };
         match plan {
@@ -395,7 +418,7 @@ impl RequestPump {
                 if frame_bytes > HANDSHAKE_MAX_BYTES {
                     return Err(too_long());
                 }
-                let bytes = &self.buffer.bytes()[self.ready + SIZE_BYTES..];
+                let bytes = &self.lane.undecided()[SIZE_BYTES..];
                 let Some(frame) = bytes.get(..frame_bytes as usize) else {
                     return Ok(Some(Stop::NeedBytes));
                 };
@@ -405,7 +428,7 @@ impl RequestPump {
                     correlation_id,
                     mechanism,
                 });
-                self.ready += SIZE_BYTES;
+                self.lane.pass(SIZE_BYTES);
                 self.frame = body;
             }
             RequestPlan::AnswerApiVersions => {
@@ -430,18 +453,15 @@ impl RequestPump {
         shared: &Shared,
     ) -> Poll<Result<(), EndReason>> {
         let broker = ready!(self.poll_dial(cx, shared))?;
-        while self.ready > 0 {
-            match broker.poll_write(cx, &self.buffer.bytes()[..self.ready]) {
+        while self.lane.has_ready() {
+            match self.lane.poll_send(cx, broker) {
                 Poll::Ready(Ok(n)) => {
-                    self.buffer.consume(n);
-                    self.ready -= n;
                     self.stall.clear();
                     shared.requests_moved(n);
                 }
                 Poll::Ready(Err(error)) => {
                     // The broker may have answered before it went away: the response pump reads that first.
-                    self.buffer = Slot::default();
-                    self.ready = 0;
+                    self.lane.clear();
                     shared.first_end(match is_disconnect(&error) {
                         true => EndReason::BrokerReset,
                         false => EndReason::Socket(format!("writing to the broker: {error}")),
@@ -493,6 +513,14 @@ impl RequestPump {
         // A broker that is gone already needs no goodbye.
         let _: io::Result<()> = ready!(broker.poll_shutdown(cx));
         Poll::Ready(Ok(()))
+    }
+}
+
+/// The end of a session whose client cannot be read from.
+fn client_end(error: &io::Error) -> EndReason {
+    match is_disconnect(error) {
+        true => EndReason::ClientReset,
+        false => EndReason::Socket(format!("reading from the client: {error}")),
     }
 }
 

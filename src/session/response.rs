@@ -1,6 +1,7 @@
 //! The response pump: broker to client. Matches each answer with the oldest request in flight and streams it on, rewrites
 //! its head, rewrites it whole, or walks it on its way.
 
+use std::io;
 use std::task::{Context, Poll, ready};
 
 use tokio::time::Instant;
@@ -8,23 +9,23 @@ use tokio::time::Instant;
 use super::end::EndReason;
 use super::held::{HeldFor, malformed};
 use super::in_flight::Expected;
+use super::lane::{Lane, Next, Received};
 use super::shared::Shared;
 use crate::protocol::api::{ResponsePlan, WalkedResponse, WholeResponse};
 use crate::protocol::prefix::{self, Foreign, RESPONSE_PREFIX_BYTES, ResponsePrefix, SIZE_BYTES};
 use crate::protocol::rewrite::{self, MetadataHead};
 use crate::protocol::walker::ResponseWalker;
-use crate::transport::buffer::Slot;
 use crate::transport::deadline::Deadline;
 use crate::transport::stream::{Stream, is_disconnect};
 
-/// The state of one direction. First `replaced` goes out, then the `ready` bytes of the buffer; the bytes behind those
-/// are not decided yet.
+/// The state of one direction. First `replaced` goes out, then what is ready in the lane.
 #[derive(Debug, Default)]
 pub(super) struct ResponsePump {
     replaced: Replaced,
-    buffer: Slot,
-    ready: usize,
+    lane: Lane,
     frame: Frame,
+    /// Something was changed in the bytes that came last.
+    changed: bool,
     stall: Deadline,
     /// The broker has sent its last byte.
     end_of_stream: bool,
@@ -70,6 +71,17 @@ enum Frame {
     },
 }
 
+impl Frame {
+    /// How many of the next bytes need not be seen.
+    fn opaque(&self) -> u32 {
+        match self {
+            Frame::Body { remaining } => *remaining,
+            Frame::Walk { walker, .. } => walker.opaque_bytes(),
+            _ => 0,
+        }
+    }
+}
+
 enum Stop {
     NeedBytes,
     Flush,
@@ -91,10 +103,14 @@ impl ResponsePump {
                 return Poll::Ready(Ok(()));
             }
             let stop = self.decide(shared)?;
-            if self.ready > 0 || !self.replaced.bytes.is_empty() || matches!(stop, Stop::Flush) {
+            self.settle(shared)?;
+            if self.lane.has_ready()
+                || !self.replaced.bytes.is_empty()
+                || matches!(stop, Stop::Flush)
+            {
                 continue;
             }
-            let at_boundary = matches!(self.frame, Frame::Boundary) && self.buffer.is_empty();
+            let at_boundary = matches!(self.frame, Frame::Boundary) && self.lane.is_empty();
             let no_more_requests = shared.requests_stopped.get()
                 || (shared.draining.get() && shared.requests_over.get());
             if at_boundary && no_more_requests && shared.in_flight.borrow().is_empty() {
@@ -128,34 +144,72 @@ impl ResponsePump {
         shared: &Shared,
         broker: &Stream,
     ) -> Poll<Result<(), EndReason>> {
-        match ready!(
-            self.buffer
-                .poll_fill(|buffer| broker.poll_read(cx, buffer, usize::MAX))
-        ) {
-            Ok(0) => self.end_of_stream = true,
-            Ok(_) => shared.active(),
-            Err(error) if is_disconnect(&error) => return Poll::Ready(Err(EndReason::BrokerReset)),
-            Err(error) => {
-                return Poll::Ready(Err(EndReason::Socket(format!(
-                    "reading from the broker: {error}"
-                ))));
+        let next = match &self.frame {
+            Frame::Boundary => Next::Frame,
+            Frame::Walk { .. } => Next::Gap,
+            _ => Next::Other,
+        };
+        ready!(shared.poll_budget(cx));
+        let opaque = self.frame.opaque();
+        let received = self.lane.poll_receive(cx, broker, opaque, next, usize::MAX);
+        match ready!(received) {
+            Ok(Received::End) => self.end_of_stream = true,
+            Ok(received) => {
+                if let Received::Passed(n) = received {
+                    self.passed(shared, n)?;
+                }
+                shared.active();
             }
+            Err(error) => return Poll::Ready(Err(broker_end(&error))),
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Decides about as many bytes as it can; those that may go out are counted in `ready`.
+    /// So many bytes of the frame went by unseen.
+    fn passed(&mut self, shared: &Shared, n: u32) -> Result<(), EndReason> {
+        match &mut self.frame {
+            Frame::Body { remaining } => *remaining = remaining.saturating_sub(n),
+            Frame::Walk {
+                walker,
+                remaining,
+                api_key,
+                ..
+            } => {
+                walker.skip(n);
+                *remaining = remaining.saturating_sub(n);
+                if *remaining == 0 {
+                    // May it end here?
+                    let walked = walker.walk(&mut [], &shared.cluster.ports);
+                    walked.map_err(|e| malformed(*api_key, e))?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, shared: &Shared) -> Result<(), EndReason> {
+        let unchanged = !std::mem::take(&mut self.changed);
+        let Some(broker) = shared.broker.get() else {
+            return Ok(());
+        };
+        self.lane
+            .settle(broker, self.frame.opaque(), unchanged)
+            .map_err(|error| broker_end(&error))
+    }
+
+    /// Decides about as many bytes as it can; those that may go out are passed to the lane.
     fn decide(&mut self, shared: &Shared) -> Result<Stop, EndReason> {
         loop {
             if !self.replaced.bytes.is_empty() {
                 return Ok(Stop::Flush);
             }
-            let undecided = self.buffer.len() - self.ready;
+            let undecided = self.lane.undecided().len();
             let stop = match std::mem::take(&mut self.frame) {
                 Frame::Boundary => self.begin_frame(shared)?,
                 Frame::Body { remaining } => {
                     let n = undecided.min(remaining as usize);
-                    self.ready += n;
+                    self.lane.pass(n);
                     let remaining = remaining - n as u32;
                     (remaining > 0).then(|| {
                         self.frame = Frame::Body { remaining };
@@ -189,10 +243,10 @@ impl ResponsePump {
 
     /// Decides about a new frame. `None`: go on with the state that it left.
     fn begin_frame(&mut self, shared: &Shared) -> Result<Option<Stop>, EndReason> {
-        let bytes = &self.buffer.bytes()[self.ready..];
+        let bytes = self.lane.undecided();
         let mut in_flight = shared.in_flight.borrow_mut();
         if in_flight.ours_is_due() {
-            if self.ready > 0 {
+            if self.lane.has_ready() {
                 return Ok(Some(Stop::Flush));
             }
             in_flight.drop_tokens();
@@ -239,7 +293,7 @@ impl ResponsePump {
             in_flight.pop();
             drop(in_flight);
             shared.popped();
-            self.ready += SIZE_BYTES;
+            self.lane.pass(SIZE_BYTES);
             self.frame = Frame::Body {
                 remaining: token_bytes,
             };
@@ -304,7 +358,7 @@ impl ResponsePump {
         };
         self.frame = match (walked, plan) {
             (Some(kind), _) => {
-                self.ready += SIZE_BYTES;
+                self.lane.pass(SIZE_BYTES);
                 Frame::Walk {
                     walker: ResponseWalker::new(kind, api_version, frame_bytes),
                     remaining: frame_bytes,
@@ -328,7 +382,7 @@ impl ResponsePump {
                 api_version,
             },
             (None, ResponsePlan::Stream | ResponsePlan::Walk(_)) => {
-                self.ready += SIZE_BYTES;
+                self.lane.pass(SIZE_BYTES);
                 Frame::Body {
                     remaining: frame_bytes,
                 }
@@ -345,12 +399,13 @@ impl ResponsePump {
         api_key: i16,
         counted: u32,
     ) -> Result<Option<Stop>, EndReason> {
-        let n = (self.buffer.len() - self.ready).min(remaining as usize);
-        let bytes = &mut self.buffer.bytes_mut()[self.ready..self.ready + n];
+        let bytes = self.lane.undecided_mut();
+        let n = bytes.len().min(remaining as usize);
+        let bytes = &mut bytes[..n];
         let done = walker
             .walk(bytes, &shared.cluster.ports)
             .map_err(|e| malformed(api_key, e))?;
-        self.ready += done;
+        self.lane.pass(done);
         let remaining = remaining - done as u32;
         let neutralised = walker.neutralised();
         if neutralised > counted {
@@ -386,26 +441,26 @@ impl ResponsePump {
             Ok(Some(stop))
         };
         let Some(mut held) = held else {
-            let bytes = &self.buffer.bytes()[self.ready..];
+            let bytes = self.lane.undecided();
             if let Some(frame) = bytes.get(SIZE_BYTES..SIZE_BYTES + frame_bytes as usize) {
                 // The frame is here in one piece: no copy, and it may even pass as it is.
                 let whole = SIZE_BYTES + frame.len();
                 match held_for.replace(shared, frame)? {
-                    None => self.ready += whole,
-                    Some(_) if self.ready > 0 => return wait(self, None, Stop::Flush),
+                    None => self.lane.pass(whole),
+                    Some(_) if self.lane.has_ready() => return wait(self, None, Stop::Flush),
                     Some((bytes, findings)) => {
                         held_for.note(shared, &findings);
-                        self.buffer.consume(whole);
+                        self.lane.discard(whole);
                         self.replaced = Replaced { bytes, sent: 0 };
                     }
                 }
                 self.frame = Frame::Boundary;
                 return Ok(None);
             }
-            if self.ready > 0 {
+            if self.lane.has_ready() {
                 return wait(self, None, Stop::Flush);
             }
-            self.buffer.consume(SIZE_BYTES);
+            self.lane.discard(SIZE_BYTES);
             self.frame = Frame::Whole {
                 held: Some(Vec::new()),
                 held_for,
@@ -413,10 +468,10 @@ impl ResponsePump {
             };
             return Ok(None);
         };
-        let bytes = self.buffer.bytes();
+        let bytes = self.lane.undecided();
         let n = bytes.len().min(frame_bytes as usize - held.len());
         held.extend_from_slice(&bytes[..n]);
-        self.buffer.consume(n);
+        self.lane.discard(n);
         if held.len() < frame_bytes as usize {
             return wait(self, Some(held), Stop::NeedBytes);
         }
@@ -453,18 +508,18 @@ impl ResponsePump {
         };
         let mut held = match held {
             Some(held) => held,
-            None if self.ready > 0 => return wait(self, head, None, Stop::Flush),
+            None if self.lane.has_ready() => return wait(self, head, None, Stop::Flush),
             None => {
-                self.buffer.consume(SIZE_BYTES);
+                self.lane.discard(SIZE_BYTES);
                 Vec::new()
             }
         };
-        let bytes = self.buffer.bytes();
+        let bytes = self.lane.undecided();
         let n = bytes.len().min(frame_bytes as usize - held.len());
         let found = head.feed(&bytes[..n]).map_err(|e| malformed(api_key, e))?;
         let n = found.map_or(n, |head_bytes| head_bytes.saturating_sub(held.len()).min(n));
         held.extend_from_slice(&bytes[..n]);
-        self.buffer.consume(n);
+        self.lane.discard(n);
         let limit = shared.cluster.limits.response_rewrite_bytes;
         if held.len() > limit as usize {
             return Err(EndReason::ResponseTooLarge {
@@ -499,19 +554,16 @@ impl ResponsePump {
     fn poll_flush(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
         loop {
             let replaced = &self.replaced.bytes[self.replaced.sent..];
-            let bytes = match replaced {
-                [] => &self.buffer.bytes()[..self.ready],
-                _ => replaced,
-            };
-            if bytes.is_empty() {
+            let sent = if !replaced.is_empty() {
+                shared.client.poll_write(cx, replaced)
+            } else if self.lane.has_ready() {
+                self.lane.poll_send(cx, &shared.client)
+            } else {
                 return Poll::Ready(Ok(()));
-            }
-            match shared.client.poll_write(cx, bytes) {
+            };
+            match sent {
                 Poll::Ready(Ok(n)) => {
-                    if replaced.is_empty() {
-                        self.buffer.consume(n);
-                        self.ready -= n;
-                    } else {
+                    if !self.replaced.bytes.is_empty() {
                         self.replaced.sent += n;
                         if self.replaced.sent == self.replaced.bytes.len() {
                             self.replaced = Replaced::default();
@@ -534,6 +586,14 @@ impl ResponsePump {
                 }
             }
         }
+    }
+}
+
+/// The end of a session whose broker cannot be read from.
+fn broker_end(error: &io::Error) -> EndReason {
+    match is_disconnect(error) {
+        true => EndReason::BrokerReset,
+        false => EndReason::Socket(format!("reading from the broker: {error}")),
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tokio::net::TcpStream;
 
@@ -19,6 +20,12 @@ use crate::upstream::own::OwnConnection;
 use crate::upstream::{ConnectError, Connected};
 
 pub(super) type Dial = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>>>>;
+
+/// How many bytes a session moves before others get their turn: a fraction of a millisecond.
+const TURN_BYTES: usize = 1024 * 1024;
+
+/// What sending less than this costs, too: the system calls.
+const LEAST_SPENT: usize = TURN_BYTES / 32;
 
 /// What both pumps of a session look at.
 pub(super) struct Shared {
@@ -58,6 +65,8 @@ pub(super) struct Shared {
     pub(super) request_bytes: Cell<u64>,
     pub(super) response_bytes: Cell<u64>,
     pub(super) first_end: RefCell<Option<EndReason>>,
+    /// Bytes that may still be moved in this turn.
+    budget: Cell<usize>,
 }
 
 impl Shared {
@@ -93,6 +102,7 @@ impl Shared {
             request_bytes: Cell::new(0),
             response_bytes: Cell::new(0),
             first_end: RefCell::new(None),
+            budget: Cell::new(0),
             cluster,
             worker,
             route,
@@ -153,6 +163,30 @@ impl Shared {
         self.cluster.metrics.request(api_key);
     }
 
+    /// Ready while this session may move more bytes in this turn. Once it may not its task comes last: behind the other
+    /// sessions of the thread, and behind those that the kernel has news for by then. A raw system call spends none of
+    /// tokio's own budget.
+    pub(super) fn poll_budget(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.budget.get() {
+            0 => {
+                // Polled once this wakes the task, but not before the runtime has looked for events.
+                let again = std::pin::pin!(tokio::task::yield_now());
+                again.poll(cx)
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// A new turn of the session.
+    pub(super) fn refill_budget(&self) {
+        self.budget.set(TURN_BYTES);
+    }
+
+    fn spend(&self, n: usize) {
+        let left = self.budget.get().saturating_sub(n.max(LEAST_SPENT));
+        self.budget.set(left);
+    }
+
     /// Bytes arrived, from whichever side.
     pub(super) fn active(&self) {
         self.moved.set(true);
@@ -161,6 +195,7 @@ impl Shared {
     /// Bytes went to the broker.
     pub(super) fn requests_moved(&self, n: usize) {
         self.active();
+        self.spend(n);
         self.request_bytes.set(self.request_bytes.get() + n as u64);
         self.cluster.metrics.request_bytes(n);
     }
@@ -168,6 +203,7 @@ impl Shared {
     /// Bytes went to the client.
     pub(super) fn responses_moved(&self, n: usize) {
         self.active();
+        self.spend(n);
         self.response_bytes
             .set(self.response_bytes.get() + n as u64);
         self.cluster.metrics.response_bytes(n);

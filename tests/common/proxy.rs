@@ -22,6 +22,16 @@ pub struct Proxy {
     admin: Option<SocketAddr>,
 }
 
+/// The same configuration with `runtime.splice` off: every test must pass both ways.
+fn without_splice(config: &str) -> String {
+    const TABLE: &str = "[runtime]\n";
+    const OFF: &str = "splice = false\n";
+    match config.contains(TABLE) {
+        true => config.replace(TABLE, &format!("{TABLE}{OFF}")),
+        false => format!("{config}\n{TABLE}{OFF}"),
+    }
+}
+
 impl Proxy {
     /// Starts it with a configuration in which ports may be 0, and waits until it is ready. Log lines are JSON at level
     /// `debug` and the admin listener has a free port, unless the configuration says otherwise.
@@ -61,6 +71,9 @@ impl Proxy {
         let mut config = config.to_owned();
         if !config.contains("[log]") {
             config.push_str("\n[log]\nformat = \"json\"\nlevel = \"debug\"\n");
+        }
+        if std::env::var_os("PORTOLAN_TEST_SPLICE").is_some_and(|value| value == "off") {
+            config = without_splice(&config);
         }
         if !config.contains("[admin]") {
             config.push_str("\n[admin]\nlisten = \"127.0.0.1:0\"\n");

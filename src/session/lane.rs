@@ -1,0 +1,211 @@
+//! One direction's bytes between two sockets: those that must be seen go through a buffer, the bulk of large frames through
+//! a pipe of the kernel.
+//!
+//! A lane knows no protocol. Its pump decides about bytes in the order in which they come, tells how many of the next ones
+//! need not be seen, and the lane chooses the way. What is decided is in up to three places, in this order: the pipe, the
+//! front of the buffer (`ready` bytes), and, after a look, the front of the socket's own queue (`unseen` bytes).
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use crate::transport::buffer::Slot;
+use crate::transport::pipe::{self, Pipe};
+use crate::transport::stream::Stream;
+
+/// From this many bytes on, that need not be seen, a pipe is cheaper than a buffer (two more system calls, no copy).
+pub(super) const SPLICE_FROM: u32 = 16 * 1024;
+
+/// Bulk that is copied after all goes in pieces of this size, which stay in the processor's nearest cache.
+const BULK_PIECE: usize = 16 * 1024;
+
+/// What is looked at of a frame before it goes through a pipe: a header with the usual client id and what stands before
+/// the first records.
+const LOOK_BYTES: usize = 512;
+
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    pipe: Option<Pipe>,
+    buffer: Slot,
+    ready: usize,
+    /// Bytes of the buffer that the socket still has, too: they were looked at, not read. Zero but between
+    /// [`Lane::poll_receive`] and [`Lane::settle`].
+    looked: usize,
+    unseen: u32,
+    /// What came last went through a pipe. What comes next may go there as well, so it is looked at before it is read.
+    large: bool,
+}
+
+/// What [`Lane::poll_receive`] brought.
+pub(super) enum Received {
+    /// The peer has sent its last byte.
+    End,
+    /// More bytes are in the buffer.
+    Bytes,
+    /// So many of the bytes that need not be seen went by.
+    Passed(u32),
+}
+
+/// What the next bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The size field of a frame.
+    Frame,
+    /// Something small, behind which more bytes may come that need not be seen.
+    Gap,
+    /// Something that must be read.
+    Other,
+}
+
+impl Lane {
+    /// The bytes that were not decided yet.
+    pub(super) fn undecided(&self) -> &[u8] {
+        &self.buffer.bytes()[self.ready..]
+    }
+
+    /// The same, to be changed in place.
+    pub(super) fn undecided_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer.bytes_mut()[self.ready..]
+    }
+
+    /// The next `n` undecided bytes may go out.
+    pub(super) fn pass(&mut self, n: usize) {
+        self.ready += n;
+    }
+
+    /// The next `n` undecided bytes are done with, and do not go out. Nothing may be waiting to go out.
+    pub(super) fn discard(&mut self, n: usize) {
+        debug_assert!(
+            !self.has_ready(),
+            "they would be taken from what is decided"
+        );
+        self.buffer.consume(n);
+    }
+
+    /// Whether there are bytes at hand that may go out.
+    pub(super) fn has_ready(&self) -> bool {
+        self.ready > 0 || self.pipe.is_some()
+    }
+
+    /// Whether no bytes are at hand or promised.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.pipe.is_none() && self.unseen == 0
+    }
+
+    /// Whether there is no room for more bytes.
+    pub(super) fn is_full(&self) -> bool {
+        self.buffer.is_full()
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Lane::default();
+    }
+
+    /// To be called when the bytes that came last were decided about as far as they could be; the next `opaque` bytes need
+    /// not be seen. Bytes that were only looked at stay in the socket if they can go with those through a pipe, as they
+    /// are (`unchanged`); else they are taken out of it now.
+    pub(super) fn settle(&mut self, from: &Stream, opaque: u32, unchanged: bool) -> io::Result<()> {
+        let looked = std::mem::take(&mut self.looked);
+        if looked == 0 {
+            return Ok(());
+        }
+        let all = self.ready == looked && self.buffer.len() == looked;
+        if all && unchanged && opaque >= SPLICE_FROM {
+            self.unseen = looked as u32;
+            self.buffer = Slot::default();
+            self.ready = 0;
+            return Ok(());
+        }
+        self.large = false;
+        from.take_peeked(looked)
+    }
+
+    /// Receives once: at most `most` bytes. `opaque` is how many of them need not be seen, `next` what stands behind those.
+    pub(super) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &Stream,
+        opaque: u32,
+        next: Next,
+        most: usize,
+    ) -> Poll<io::Result<Received>> {
+        let passing = self.unseen + opaque;
+        if self.buffer.is_empty() {
+            if passing >= SPLICE_FROM || (self.large && passing > 0) {
+                if let Some(pipe) = Pipe::lend() {
+                    return self.poll_fill(cx, from, pipe, passing);
+                }
+            } else if self.large && passing == 0 && next != Next::Other {
+                let n = ready!(
+                    self.buffer
+                        .poll_fill(|buffer| from.poll_peek(cx, buffer, LOOK_BYTES))
+                )?;
+                let bytes = self.buffer.bytes();
+                if n > 0 && (next == Next::Gap || is_large(bytes)) {
+                    self.looked = n;
+                    return Poll::Ready(Ok(Received::Bytes));
+                }
+                self.buffer = Slot::default();
+            }
+        }
+        self.large = false;
+        let most = match passing as usize > BULK_PIECE {
+            true => most.min(BULK_PIECE),
+            false => most,
+        };
+        let n = ready!(
+            self.buffer
+                .poll_fill(|buffer| from.poll_read(cx, buffer, most))
+        )?;
+        let known = (n as u32).min(self.unseen);
+        self.unseen -= known;
+        self.ready += known as usize;
+        Poll::Ready(Ok(match n {
+            0 => Received::End,
+            _ => Received::Bytes,
+        }))
+    }
+
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &Stream,
+        mut pipe: Pipe,
+        passing: u32,
+    ) -> Poll<io::Result<Received>> {
+        let n = ready!(from.poll_fill(cx, &mut pipe, passing as usize))? as u32;
+        if n == 0 {
+            return Poll::Ready(Ok(Received::End));
+        }
+        self.pipe = Some(pipe);
+        self.large = true;
+        let known = n.min(self.unseen);
+        self.unseen -= known;
+        Poll::Ready(Ok(Received::Passed(n - known)))
+    }
+
+    /// Sends once; there must be bytes that are ready. Returns how many went out.
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &Stream,
+    ) -> Poll<io::Result<usize>> {
+        if let Some(pipe) = &mut self.pipe {
+            let n = ready!(to.poll_drain(cx, pipe))?;
+            if pipe.is_empty() {
+                self.pipe = None;
+            }
+            return Poll::Ready(Ok(n));
+        }
+        let n = ready!(to.poll_write(cx, &self.buffer.bytes()[..self.ready]))?;
+        self.buffer.consume(n);
+        self.ready -= n;
+        Poll::Ready(Ok(n))
+    }
+}
+
+/// Whether a frame that begins so is worth a pipe.
+fn is_large(bytes: &[u8]) -> bool {
+    let size = bytes.first_chunk().map(|&size| i32::from_be_bytes(size));
+    pipe::enabled() && size.is_some_and(|size| size >= SPLICE_FROM as i32)
+}

@@ -21,6 +21,7 @@ mod fairness;
 mod first_bytes;
 mod foreign;
 mod garbage;
+mod large;
 mod leaks;
 mod learned;
 mod order;

@@ -61,3 +61,51 @@ fn a_client_that_never_stops_sending_gets_its_answers() {
     answered.store(true, Ordering::SeqCst);
     flood.join().unwrap();
 }
+
+#[test]
+fn heavy_connections_leave_the_others_of_their_thread_a_turn() {
+    const PINGS: i32 = 200;
+    // The bytes that a ping may see go by, on average: twice two turns, and what passes while its client and its broker
+    // wait for a processor.
+    const MOST_BYTES_A_PING: f64 = 48.0 * 1024.0 * 1024.0;
+    let broker = Broker::serving(|link| {
+        let _ = answer_all_but_produce(&link.into_wire());
+    });
+    let proxy = Setup::with(&broker)
+        .section("[runtime]\nthreads = 1")
+        .start();
+    let over = Arc::new(AtomicBool::new(false));
+    let floods: Vec<_> = (0..2)
+        .map(|_| {
+            let client = Client::connect(proxy.bootstrap("main"));
+            let over = over.clone();
+            let produce = frames::request(1, 9, &frames::produce(9, 0, &vec![7; 4 << 20]));
+            std::thread::spawn(move || {
+                while !over.load(Ordering::SeqCst) {
+                    client.stream().write_all(&produce).unwrap();
+                }
+            })
+        })
+        .collect();
+    let moved = || proxy.metric("portolan_bytes_total{cluster=\"main\",direction=\"request\"}");
+    proxy.wait_for_metric(
+        "portolan_bytes_total{cluster=\"main\",direction=\"request\"}",
+        100e6,
+    );
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    let before = moved();
+    for id in 0..PINGS {
+        client.send(&heartbeat(id));
+        assert_eq!(client.frame(), id.to_be_bytes());
+    }
+    let a_ping = (moved() - before) / f64::from(PINGS);
+    over.store(true, Ordering::SeqCst);
+    for flood in floods {
+        flood.join().unwrap();
+    }
+    assert!(a_ping > 0.0, "nothing went by");
+    assert!(
+        a_ping < MOST_BYTES_A_PING,
+        "{a_ping} bytes went by for each ping"
+    );
+}

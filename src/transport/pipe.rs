@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
+use tracing::warn;
 
 /// What is asked of the kernel for each pipe: 64 segments.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -142,7 +143,12 @@ impl Ends {
         }
         // This user has as many pages in pipes as there may be: do not ask for more again and again.
         let others = OPEN.load(Ordering::Relaxed).saturating_sub(1);
-        LIMIT.fetch_min(others, Ordering::Relaxed);
+        if LIMIT.fetch_min(others, Ordering::Relaxed) > others {
+            warn!(
+                pipes = others,
+                "this user may have no more pages in pipes, so what these pipes cannot carry is copied; raise fs.pipe-user-pages-soft"
+            );
+        }
         None
     }
 }

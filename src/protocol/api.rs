@@ -163,7 +163,8 @@ pub fn all() -> impl Iterator<Item = (i16, &'static str)> {
 
 const PRODUCE: i16 = ApiKey::Produce as i16;
 const FETCH: i16 = ApiKey::Fetch as i16;
-const METADATA: i16 = ApiKey::Metadata as i16;
+/// The key of Metadata.
+pub const METADATA: i16 = ApiKey::Metadata as i16;
 const FIND_COORDINATOR: i16 = ApiKey::FindCoordinator as i16;
 const SASL_HANDSHAKE: i16 = ApiKey::SaslHandshake as i16;
 /// The key of ApiVersions.

@@ -18,6 +18,12 @@ pub(super) const SPLICE_FROM: u32 = 16 * 1024;
 /// Bulk that is copied after all goes in pieces of this size, which stay in the processor's nearest cache.
 const BULK_PIECE: usize = 16 * 1024;
 
+/// A pipe that holds this much goes out before more is gathered in it.
+const GATHER_BYTES: usize = 192 * 1024;
+
+/// So many large frames are read without a look after one whose look was for nothing.
+const DISTRUST: u8 = 15;
+
 /// What is looked at of a frame before it goes through a pipe: a header with the usual client id and what stands before
 /// the first records.
 const LOOK_BYTES: usize = 512;
@@ -30,12 +36,17 @@ pub(super) struct Lane {
     /// Bytes of the buffer that the socket still has, too: they were looked at, not read. Zero but between
     /// [`Lane::poll_receive`] and [`Lane::settle`].
     looked: usize,
+    /// What they are.
+    look: Next,
     unseen: u32,
-    /// What came last went through a pipe. What comes next may go there as well, so it is looked at before it is read.
+    /// The last frame was large. The next may be as well, so it is looked at before it is read.
     large: bool,
+    distrust: u8,
+    /// What came last went through a pipe; what belongs to it follows there.
+    piped: bool,
 }
 
-/// What [`Lane::poll_receive`] brought.
+/// What was received.
 pub(super) enum Received {
     /// The peer has sent its last byte.
     End,
@@ -46,13 +57,14 @@ pub(super) enum Received {
 }
 
 /// What the next bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Next {
     /// The size field of a frame.
     Frame,
     /// Something small, behind which more bytes may come that need not be seen.
     Gap,
     /// Something that must be read.
+    #[default]
     Other,
 }
 
@@ -79,6 +91,15 @@ impl Lane {
             "they would be taken from what is decided"
         );
         self.buffer.consume(n);
+    }
+
+    /// A frame of so many bytes begins with the next undecided byte.
+    pub(super) fn begins(&mut self, frame_bytes: u32) {
+        self.large = frame_bytes >= SPLICE_FROM && pipe::enabled();
+        if self.large && self.looked == 0 && self.distrust > 0 {
+            self.distrust -= 1;
+            self.large = false;
+        }
     }
 
     /// Whether there are bytes at hand that may go out.
@@ -116,8 +137,72 @@ impl Lane {
             self.ready = 0;
             return Ok(());
         }
-        self.large = false;
+        if self.look == Next::Frame {
+            self.distrust = DISTRUST;
+        }
+        (self.large, self.piped) = (false, false);
         from.take_peeked(looked)
+    }
+
+    /// Adds to a pipe that holds little what is there already, without waiting: one system call sends more then. The
+    /// arguments are those of [`Lane::poll_receive`]. `None`: it is time to send.
+    pub(super) fn gather(
+        &mut self,
+        from: &Stream,
+        opaque: u32,
+        next: Next,
+    ) -> io::Result<Option<Received>> {
+        let Some(pipe) = &mut self.pipe else {
+            return Ok(None);
+        };
+        if !self.buffer.is_empty() || pipe.held() >= GATHER_BYTES {
+            return Ok(None);
+        }
+        let passing = self.unseen + opaque;
+        if self.unseen > 0 {
+            let filled = from.try_fill(pipe, passing as usize)?;
+            return Ok(filled.map(|n| self.filled(n)));
+        }
+        if passing > 0 || !self.looks(next) {
+            return Ok(None);
+        }
+        let looked = self
+            .buffer
+            .fill(|buffer| from.try_peek(buffer, LOOK_BYTES))?;
+        Ok(match looked {
+            Some(n) if self.keeps_look(n, next) => Some(Received::Bytes),
+            _ => None,
+        })
+    }
+
+    /// Whether what comes next is looked at before it is read.
+    fn looks(&self, next: Next) -> bool {
+        match next {
+            Next::Frame => self.large,
+            Next::Gap => self.piped,
+            Next::Other => false,
+        }
+    }
+
+    /// Whether the `n` bytes that were looked at may be worth a pipe. If not they are forgotten.
+    fn keeps_look(&mut self, n: usize, next: Next) -> bool {
+        let kept = n > 0 && (next == Next::Gap || is_large(self.buffer.bytes()));
+        if kept {
+            (self.looked, self.look) = (n, next);
+        } else {
+            self.buffer = Slot::default();
+            (self.large, self.piped) = (false, false);
+        }
+        kept
+    }
+
+    /// So many bytes went into the pipe.
+    fn filled(&mut self, n: usize) -> Received {
+        self.piped = true;
+        let n = n as u32;
+        let known = n.min(self.unseen);
+        self.unseen -= known;
+        Received::Passed(n - known)
     }
 
     /// Receives once: at most `most` bytes. `opaque` is how many of them need not be seen, `next` what stands behind those.
@@ -131,32 +216,26 @@ impl Lane {
     ) -> Poll<io::Result<Received>> {
         let passing = self.unseen + opaque;
         if self.buffer.is_empty() {
-            if passing >= SPLICE_FROM || (self.large && passing > 0) {
+            if passing >= SPLICE_FROM || (self.piped && passing > 0) {
                 if let Some(pipe) = Pipe::lend() {
                     return self.poll_fill(cx, from, pipe, passing);
                 }
-            } else if self.large && passing == 0 && next != Next::Other {
+            } else if passing == 0 && self.looks(next) {
                 let n = ready!(
                     self.buffer
-                        .poll_fill(|buffer| from.poll_peek(cx, buffer, LOOK_BYTES))
+                        .fill(|buffer| from.poll_peek(cx, buffer, LOOK_BYTES))
                 )?;
-                let bytes = self.buffer.bytes();
-                if n > 0 && (next == Next::Gap || is_large(bytes)) {
-                    self.looked = n;
+                if self.keeps_look(n, next) {
                     return Poll::Ready(Ok(Received::Bytes));
                 }
-                self.buffer = Slot::default();
             }
         }
-        self.large = false;
+        self.piped = false;
         let most = match passing as usize > BULK_PIECE {
             true => most.min(BULK_PIECE),
             false => most,
         };
-        let n = ready!(
-            self.buffer
-                .poll_fill(|buffer| from.poll_read(cx, buffer, most))
-        )?;
+        let n = ready!(self.buffer.fill(|buffer| from.poll_read(cx, buffer, most)))?;
         let known = (n as u32).min(self.unseen);
         self.unseen -= known;
         self.ready += known as usize;
@@ -173,15 +252,12 @@ impl Lane {
         mut pipe: Pipe,
         passing: u32,
     ) -> Poll<io::Result<Received>> {
-        let n = ready!(from.poll_fill(cx, &mut pipe, passing as usize))? as u32;
+        let n = ready!(from.poll_fill(cx, &mut pipe, passing as usize))?;
         if n == 0 {
             return Poll::Ready(Ok(Received::End));
         }
         self.pipe = Some(pipe);
-        self.large = true;
-        let known = n.min(self.unseen);
-        self.unseen -= known;
-        Poll::Ready(Ok(Received::Passed(n - known)))
+        Poll::Ready(Ok(self.filled(n)))
     }
 
     /// Sends once; there must be bytes that are ready. Returns how many went out.
@@ -192,7 +268,7 @@ impl Lane {
     ) -> Poll<io::Result<usize>> {
         if let Some(pipe) = &mut self.pipe {
             let n = ready!(to.poll_drain(cx, pipe))?;
-            if pipe.is_empty() {
+            if pipe.held() == 0 {
                 self.pipe = None;
             }
             return Poll::Ready(Ok(n));
@@ -204,7 +280,7 @@ impl Lane {
     }
 }
 
-/// Whether a frame that begins so is worth a pipe.
+/// Whether a frame that begins so may be worth a pipe.
 fn is_large(bytes: &[u8]) -> bool {
     let size = bytes.first_chunk().map(|&size| i32::from_be_bytes(size));
     pipe::enabled() && size.is_some_and(|size| size >= SPLICE_FROM as i32)

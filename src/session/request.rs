@@ -107,7 +107,9 @@ impl RequestPump {
                 return Poll::Ready(Err(client_end(&error)));
             }
             if self.lane.has_ready() {
-                ready!(self.poll_forward(cx, shared))?;
+                if !self.gather(shared)? {
+                    ready!(self.poll_forward(cx, shared))?;
+                }
                 continue;
             }
             let blocked = match stop {
@@ -149,6 +151,44 @@ impl RequestPump {
         self.end_of_stream
     }
 
+    /// Adds to what goes out what is there already. False if there is nothing, or no need.
+    fn gather(&mut self, shared: &Shared) -> Result<bool, EndReason> {
+        if shared.draining.get() {
+            return Ok(false);
+        }
+        let (opaque, next) = (self.frame.opaque(), self.next(shared));
+        let gathered = self.lane.gather(&shared.client, opaque, next);
+        Ok(match gathered.map_err(|error| client_end(&error))? {
+            Some(received) => {
+                self.received(shared, &received);
+                true
+            }
+            None => false,
+        })
+    }
+
+    /// What the next bytes are.
+    fn next(&self, shared: &Shared) -> Next {
+        match &self.frame {
+            // While requests are held back the end of the stream must be noticed behind them, which a look does not.
+            Frame::Boundary if !shared.requests_blocked.get() => Next::Frame,
+            _ => Next::Other,
+        }
+    }
+
+    fn received(&mut self, shared: &Shared, received: &Received) {
+        match received {
+            Received::End => {
+                self.end_of_stream = true;
+                return;
+            }
+            Received::Passed(n) => self.frame.passed(*n),
+            Received::Bytes => {}
+        }
+        shared.seen_bytes.set(true);
+        shared.active();
+    }
+
     /// Reads once. Also while requests are held back: as far as the buffer reaches, so that a client that goes away
     /// meanwhile is noticed.
     fn poll_read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
@@ -157,27 +197,13 @@ impl RequestPump {
             true => self.frame.remaining(),
             false => usize::MAX,
         };
-        let next = match &self.frame {
-            // While requests are held back the end of the stream must be noticed behind them, which a look does not.
-            Frame::Boundary if !shared.requests_blocked.get() => Next::Frame,
-            _ => Next::Other,
-        };
         ready!(shared.poll_budget(cx));
-        let opaque = self.frame.opaque();
-        let received = self
-            .lane
-            .poll_receive(cx, &shared.client, opaque, next, most);
-        match ready!(received) {
-            Ok(Received::End) => self.end_of_stream = true,
-            Ok(received) => {
-                if let Received::Passed(n) = received {
-                    self.frame.passed(n);
-                }
-                shared.seen_bytes.set(true);
-                shared.active();
-            }
-            Err(error) => return Poll::Ready(Err(client_end(&error))),
-        }
+        let (opaque, next) = (self.frame.opaque(), self.next(shared));
+        let received = ready!(
+            self.lane
+                .poll_receive(cx, &shared.client, opaque, next, most)
+        );
+        self.received(shared, &received.map_err(|error| client_end(&error))?);
         Poll::Ready(Ok(()))
     }
 
@@ -388,6 +414,7 @@ impl RequestPump {
         let body = Frame::Body {
             remaining: frame_bytes,
         };
+        self.lane.begins(frame_bytes);
         let mut passes = |frame: Frame| {
             self.lane.pass(SIZE_BYTES);
             self.frame = frame;

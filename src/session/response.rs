@@ -11,7 +11,7 @@ use super::held::{HeldFor, malformed};
 use super::in_flight::Expected;
 use super::lane::{Lane, Next, Received};
 use super::shared::Shared;
-use crate::protocol::api::{ResponsePlan, WalkedResponse, WholeResponse};
+use crate::protocol::api::{METADATA, ResponsePlan, WalkedResponse, WholeResponse};
 use crate::protocol::prefix::{self, Foreign, RESPONSE_PREFIX_BYTES, ResponsePrefix, SIZE_BYTES};
 use crate::protocol::rewrite::{self, MetadataHead};
 use crate::protocol::walker::ResponseWalker;
@@ -80,6 +80,16 @@ impl Frame {
             _ => 0,
         }
     }
+
+    /// What the next bytes are, behind the opaque ones.
+    fn next(&self) -> Next {
+        match self {
+            Frame::Boundary => Next::Frame,
+            // Topics of Metadata are changed anywhere, and have nothing large in them.
+            Frame::Walk { api_key, .. } if *api_key != METADATA => Next::Gap,
+            _ => Next::Other,
+        }
+    }
 }
 
 enum Stop {
@@ -96,7 +106,6 @@ impl ResponsePump {
         shared: &Shared,
     ) -> Poll<Result<(), EndReason>> {
         loop {
-            ready!(self.poll_flush(cx, shared))?;
             if self.closing {
                 // A client that is gone already needs no goodbye.
                 let _ = ready!(shared.client.poll_shutdown(cx));
@@ -104,10 +113,11 @@ impl ResponsePump {
             }
             let stop = self.decide(shared)?;
             self.settle(shared)?;
-            if self.lane.has_ready()
-                || !self.replaced.bytes.is_empty()
-                || matches!(stop, Stop::Flush)
-            {
+            if self.gather(shared)? {
+                continue;
+            }
+            if self.has_ready() || matches!(stop, Stop::Flush) {
+                ready!(self.poll_flush(cx, shared))?;
                 continue;
             }
             let at_boundary = matches!(self.frame, Frame::Boundary) && self.lane.is_empty();
@@ -144,25 +154,42 @@ impl ResponsePump {
         shared: &Shared,
         broker: &Stream,
     ) -> Poll<Result<(), EndReason>> {
-        let next = match &self.frame {
-            Frame::Boundary => Next::Frame,
-            Frame::Walk { .. } => Next::Gap,
-            _ => Next::Other,
-        };
         ready!(shared.poll_budget(cx));
-        let opaque = self.frame.opaque();
-        let received = self.lane.poll_receive(cx, broker, opaque, next, usize::MAX);
-        match ready!(received) {
-            Ok(Received::End) => self.end_of_stream = true,
-            Ok(received) => {
-                if let Received::Passed(n) = received {
-                    self.passed(shared, n)?;
-                }
-                shared.active();
-            }
-            Err(error) => return Poll::Ready(Err(broker_end(&error))),
-        }
+        let (opaque, next) = (self.frame.opaque(), self.frame.next());
+        let received = ready!(self.lane.poll_receive(cx, broker, opaque, next, usize::MAX));
+        self.received(shared, received.map_err(|error| broker_end(&error))?)?;
         Poll::Ready(Ok(()))
+    }
+
+    /// Adds to what goes out what is there already. False if there is nothing, or no need.
+    fn gather(&mut self, shared: &Shared) -> Result<bool, EndReason> {
+        let (Some(broker), []) = (shared.broker.get(), self.replaced.bytes.as_slice()) else {
+            return Ok(false);
+        };
+        let (opaque, next) = (self.frame.opaque(), self.frame.next());
+        let gathered = self.lane.gather(broker, opaque, next);
+        match gathered.map_err(|error| broker_end(&error))? {
+            Some(received) => self.received(shared, received).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn received(&mut self, shared: &Shared, received: Received) -> Result<(), EndReason> {
+        match received {
+            Received::End => {
+                self.end_of_stream = true;
+                return Ok(());
+            }
+            Received::Passed(n) => self.passed(shared, n)?,
+            Received::Bytes => {}
+        }
+        shared.active();
+        Ok(())
+    }
+
+    /// Whether there is something to send.
+    fn has_ready(&self) -> bool {
+        self.lane.has_ready() || !self.replaced.bytes.is_empty()
     }
 
     /// So many bytes of the frame went by unseen.
@@ -344,6 +371,7 @@ impl ResponsePump {
         api_key: i16,
         api_version: i16,
     ) -> Result<Option<Stop>, EndReason> {
+        self.lane.begins(frame_bytes);
         let limit = shared.cluster.limits.response_rewrite_bytes;
         let walked = match plan {
             ResponsePlan::Walk(kind) => Some(kind),
@@ -409,6 +437,7 @@ impl ResponsePump {
         let remaining = remaining - done as u32;
         let neutralised = walker.neutralised();
         if neutralised > counted {
+            self.changed = true;
             let metrics = &shared.cluster.metrics;
             metrics.endpoints_neutralised(api_key, u64::from(neutralised - counted));
         }

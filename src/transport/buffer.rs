@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 
 /// The size of a buffer in bytes. Large enough that a burst of small frames costs one read, small enough to stay in
 /// the processor's cache.
@@ -134,7 +133,7 @@ pub struct Slot(Option<Buffer>);
 
 impl Slot {
     /// Lets `read` fill a buffer; one that stays empty goes back to the pool before this returns.
-    pub fn poll_fill<T>(&mut self, read: impl FnOnce(&mut Buffer) -> Poll<T>) -> Poll<T> {
+    pub fn fill<T>(&mut self, read: impl FnOnce(&mut Buffer) -> T) -> T {
         let buffer = self.0.get_or_insert_with(Buffer::lend);
         let outcome = read(buffer);
         self.release_if_empty();
@@ -227,12 +226,11 @@ mod tests {
     #[test]
     fn a_slot_holds_a_buffer_only_while_there_are_bytes_in_it() {
         let mut slot = Slot::default();
-        let _ = slot.poll_fill(|_| Poll::<()>::Pending);
+        slot.fill(|_| {});
         assert!(slot.is_empty());
-        let _ = slot.poll_fill(|buffer| {
+        slot.fill(|buffer| {
             buffer.room()[0] = 9;
             buffer.filled(1);
-            Poll::Ready(())
         });
         assert_eq!(slot.bytes(), [9]);
         slot.consume(1);

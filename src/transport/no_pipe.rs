@@ -23,7 +23,7 @@ impl Pipe {
     }
 
     /// Never called, as there is no pipe to call it on.
-    pub fn is_empty(&self) -> bool {
+    pub fn held(&self) -> usize {
         match *self {}
     }
 

@@ -1,9 +1,9 @@
 //! Pipes of the kernel, through which bytes go from one socket to another without being copied (splice(2)). They are few:
 //! a pool of the thread lends them for as long as there are bytes in them.
 //!
-//! The rules that make it safe: a pipe is filled only when it is empty, so that `EAGAIN` on the way in always means "the
-//! socket has nothing" and never "the pipe is full"; what was filled in goes out at once; never `SPLICE_F_MORE`, which
-//! holds small messages back for 200 ms; a pipe that still holds bytes when it is given up is closed, not lent again.
+//! The rules that make it safe: `EAGAIN` on the way in means "the socket has nothing" only where the pipe was empty, else
+//! it may be full; never `SPLICE_F_MORE`, which holds small messages back for 200 ms; a pipe that still holds bytes when
+//! it is given up is closed, not lent again.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -76,13 +76,13 @@ impl Pipe {
         })
     }
 
-    /// Whether no bytes are in it.
-    pub fn is_empty(&self) -> bool {
-        self.held == 0
+    /// How many bytes are in it.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
-    /// Takes up to `most` bytes (not zero) that wait in a socket. `Ok(0)` is the peer's end of stream. The pipe must be
-    /// empty.
+    /// Takes up to `most` bytes (not zero) that wait in a socket. `Ok(0)` is the peer's end of stream. `WouldBlock` says
+    /// that the socket has nothing only if the pipe was empty.
     pub fn fill(&mut self, from: impl AsFd, most: usize) -> io::Result<usize> {
         let Some(ends) = &self.ends else {
             return Ok(0);
@@ -212,7 +212,7 @@ mod tests {
         sender.write_all(b"left behind").unwrap();
         from.peek(&mut [0; 11]).unwrap();
         assert_eq!(first.fill(&from, 4).unwrap(), 4);
-        assert!(!first.is_empty());
+        assert_eq!(first.held(), 4);
         drop(first);
         assert_eq!(OPEN.load(Ordering::Relaxed), 1);
 
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(again.fill(&from, 7).unwrap(), 7);
         let (to, mut receiver) = pair();
         assert_eq!(again.drain(&to).unwrap(), 7);
-        assert!(again.is_empty());
+        assert_eq!(again.held(), 0);
         let mut received = [0; 7];
         receiver.read_exact(&mut received).unwrap();
         assert_eq!(&received, b" behind");

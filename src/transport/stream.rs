@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -76,6 +77,23 @@ impl Stream {
         Poll::Ready(Ok(n))
     }
 
+    /// The same without waiting: `None` where nothing is there now, and at the end of the stream.
+    pub fn try_peek(&self, buffer: &mut Buffer, most: usize) -> io::Result<Option<usize>> {
+        let io = self.io.borrow();
+        let room = buffer.room();
+        let most = most.min(room.len());
+        let peek = || Ok(recv(&*io, &mut room[..most], RecvFlags::PEEK)?);
+        match io.try_io(Interest::READABLE, peek) {
+            Ok((0, _)) => Ok(None),
+            Ok((n, _)) => {
+                buffer.filled(n);
+                Ok(Some(n))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes `n` bytes that were looked at out of the socket.
     pub fn take_peeked(&self, mut n: usize) -> io::Result<()> {
         let io = self.io.borrow();
@@ -104,6 +122,17 @@ impl Stream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return Poll::Ready(outcome),
             }
+        }
+    }
+
+    /// Moves up to `most` bytes (not zero) into a pipe that holds some already, without waiting. `None` where nothing is
+    /// there now, at the end of the stream, or if the pipe has no room.
+    pub fn try_fill(&self, pipe: &mut Pipe, most: usize) -> io::Result<Option<usize>> {
+        match pipe.fill(&*self.io.borrow(), most) {
+            Ok(0) => Ok(None),
+            Ok(n) => Ok(Some(n)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

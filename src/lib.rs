@@ -6,8 +6,8 @@
 //!
 //! # One connection, told in order
 //!
-//! 1. [`server`] accepts it, takes a permit from [`limits`] and hands it to a worker thread; nothing slow stands in the
-//!    accept loop.
+//! 1. A worker thread of [`server`] accepts it, takes a permit from [`limits`] and serves it, or hands it over to a thread
+//!    that has less to do; nothing slow stands in the accept loop.
 //! 2. [`session`] waits for the first bytes. Load balancers open and close bare connections all day: they cost the
 //!    brokers nothing, for only a first Kafka request makes [`upstream`] resolve and dial the route's broker.
 //! 3. The *request pump* reads each frame's prefix, lets [`protocol`] decide, notes the request in the in-flight queue,

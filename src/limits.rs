@@ -1,5 +1,6 @@
 //! How many connections may be open at one time, and the file descriptors that it depends on.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -7,11 +8,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Limits;
 
-/// File descriptors that are not connections: standard streams, runtimes, name look-ups, hosts files.
+/// File descriptors that are not connections: standard streams, the main runtime, name look-ups, hosts files, the admin
+/// listener.
 const RESERVED_FDS: u64 = 64;
 
-/// Half of the pages that an unprivileged user may have in pipes of 256 KiB (`fs.pipe-user-pages-soft`).
-const MOST_PIPES: usize = 128;
+/// What the runtime of a worker thread has open: its epoll instance, twice, and what wakes it.
+const FDS_PER_THREAD: u64 = 3;
+
+/// The most pipes that pay: of 256 KiB each, more would use up what the kernel lets an unprivileged user have.
+const MOST_PIPES: u64 = 128;
 
 /// What is assumed where there is no limit.
 const MANY_FDS: u64 = 1_048_576;
@@ -28,11 +33,11 @@ pub struct ConnectionLimit {
 pub struct Permit(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
 
 impl ConnectionLimit {
-    /// As configured, else as many as there are file descriptors for.
-    pub fn new(limits: &Limits, listeners: usize) -> Self {
+    /// As configured, else as many as there are file descriptors for beside so many ports and worker threads.
+    pub fn new(limits: &Limits, ports: usize, threads: usize) -> Self {
         let most = limits
             .connections
-            .unwrap_or_else(|| max_connections(listeners));
+            .unwrap_or_else(|| max_connections(ports, threads));
         ConnectionLimit {
             permits: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             most,
@@ -57,16 +62,44 @@ impl ConnectionLimit {
     }
 }
 
-/// How many connections there are file descriptors for: two each, beside the listeners, each with one connection that
-/// waits for a permit, and a reserve.
-pub fn max_connections(listeners: usize) -> usize {
-    let taken = RESERVED_FDS + 2 * listeners as u64;
-    (max_fds().saturating_sub(taken) / 2).max(1) as usize
+/// How many worker threads there are: as configured, else one per core.
+pub fn threads(configured: Option<usize>) -> usize {
+    configured
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
+        .max(1)
 }
 
-/// How many pipes may move bytes from socket to socket: two file descriptors each.
+/// How many connections there are file descriptors for: two each, beside the listening sockets, each with one connection
+/// that waits for a permit, the pipes, the worker threads, and a reserve.
+pub fn max_connections(ports: usize, threads: usize) -> usize {
+    connections_within(max_fds(), ports, threads)
+}
+
+fn connections_within(fds: u64, ports: usize, threads: usize) -> usize {
+    let listeners = ports as u64 * sockets_within(fds, ports, threads) as u64;
+    let pipes = pipes_within(fds);
+    let taken = RESERVED_FDS + FDS_PER_THREAD * threads as u64 + 2 * listeners + 2 * pipes;
+    (fds.saturating_sub(taken) / 2).max(1) as usize
+}
+
+/// On how many of the worker threads each port has a listening socket of its own: on all, unless that would take more than
+/// a quarter of the file descriptors; at least on one.
+pub fn sockets_per_port(ports: usize, threads: usize) -> usize {
+    sockets_within(max_fds(), ports, threads)
+}
+
+fn sockets_within(fds: u64, ports: usize, threads: usize) -> usize {
+    let room = fds / 4 / (ports as u64).max(1);
+    room.clamp(1, (threads as u64).max(1)) as usize
+}
+
+/// How many pipes (two file descriptors each) this process may have: few where the limit of open files is small.
 pub fn max_pipes() -> usize {
-    MOST_PIPES.min((max_fds() / 16) as usize)
+    pipes_within(max_fds()) as usize
+}
+
+fn pipes_within(fds: u64) -> u64 {
+    MOST_PIPES.min(fds / 16)
 }
 
 /// The limit of open file descriptors that is in force.
@@ -85,4 +118,41 @@ pub fn raise_fd_limit() -> u64 {
     // If it is refused the old limit stays, which `max_fds` then says.
     let _ = setrlimit(Resource::Nofile, raised);
     max_fds()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listening_sockets_take_at_most_a_quarter_of_the_descriptors() {
+        assert_eq!(sockets_within(20_000, 4, 8), 8);
+        assert_eq!(sockets_within(20_000, 1001, 8), 4);
+        assert_eq!(sockets_within(20_000, 1001, 2), 2);
+        assert_eq!(sockets_within(1024, 1001, 8), 1, "there must be one");
+        assert_eq!(sockets_within(1024, 0, 8), 8);
+    }
+
+    #[test]
+    fn what_is_not_for_connections_is_set_aside() {
+        // 64 in reserve, 3 a thread, 2 for each of 4 sockets, 2 for each of 64 pipes.
+        assert_eq!(
+            connections_within(1024, 2, 2),
+            (1024 - 64 - 6 - 8 - 128) / 2
+        );
+        assert_eq!(connections_within(60, 2, 2), 1, "there must be one");
+    }
+
+    #[test]
+    fn pipes_are_few_where_descriptors_are_few() {
+        assert_eq!(pipes_within(1_048_576), 128);
+        assert_eq!(pipes_within(1024), 64);
+        assert_eq!(pipes_within(64), 4);
+    }
+
+    #[test]
+    fn there_is_a_thread_at_least() {
+        assert!(threads(None) >= 1);
+        assert_eq!(threads(Some(3)), 3);
+    }
 }

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use super::flags::Flags;
 use super::{Failure, read};
 use crate::config::{self, Config, Faults};
-use crate::limits::{max_connections, raise_fd_limit};
+use crate::limits::{max_connections, raise_fd_limit, threads};
 use crate::logging;
 use crate::server::Server;
 
@@ -115,8 +115,8 @@ fn on_the_command_line(problem: &str, remedy: &str) -> Failure {
 
 fn warn_of_too_many_connections(config: &Config) {
     let ports = |cluster: &config::VirtualCluster| 1 + cluster.ports.nodes().count();
-    let listeners = config.clusters.values().map(ports).sum();
-    let possible = max_connections(listeners);
+    let ports = config.clusters.values().map(ports).sum();
+    let possible = max_connections(ports, threads(config.runtime.threads));
     if let Some(configured) = config.limits.connections
         && configured > possible
     {

@@ -1,31 +1,40 @@
-//! Binds every listener, accepts, hands connections to worker threads, and drains them in the end.
+//! Binds every port, starts the worker threads that accept and serve, and drains them in the end.
 //!
-//! One thread accepts; N threads serve, each with a runtime of its own, so that a connection and its upstream live and
-//! die on one thread. A connection goes to the thread with the fewest.
+//! N worker threads, each with a runtime of its own, have listening sockets of their own for every port ([`listen`]): a
+//! connection is accepted and served, and its broker dialled, on one thread, and nothing of it is shared with others.
+//! Only where one thread has noticeably more to do than another is an accepted connection handed over, once and for good
+//! ([`balance`]). Signals, drain and the admin listener are on the main thread, which serves no connections: what reading
+//! `/metrics` costs, nobody's requests wait for.
+//!
+//! A listening socket needs a file descriptor. Where there are so many ports and threads that they would take more than a
+//! quarter of the limit of open files, each port has sockets on some of the threads only, down to one, and the others get
+//! their share by hand-over.
 
 mod accept;
+mod balance;
 mod error;
+mod listen;
 mod pool;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use accept::accept_loop;
+use accept::Listener;
 pub use error::StartError;
-use pool::Pool;
+use listen::{Port, listen};
+use pool::{ForWorkers, Pool};
 
 use crate::admin::{self, AdminState};
 use crate::config::{Config, FetchEndpoints, UnknownApis, VirtualCluster};
-use crate::limits::{ConnectionLimit, max_pipes};
+use crate::limits::{self, ConnectionLimit};
 use crate::metrics::Metrics;
 use crate::port_map::{NodeId, NodePort, PortMap, Route};
 use crate::protocol::api::{self, Policy};
@@ -36,32 +45,24 @@ use crate::transport::pipe;
 use crate::upstream::Upstream;
 use crate::upstream::own::OwnConnections;
 
-/// Connections that the kernel completes before they are accepted.
-const BACKLOG: i32 = 1024;
-
 /// A server whose listeners are bound and which serves nobody yet.
 #[derive(Debug)]
 pub struct Server {
     config: Config,
-    listeners: Vec<Listener>,
+    ports: usize,
+    /// For each worker thread.
+    listeners: Vec<Vec<Listener>>,
     clusters: Vec<Arc<Cluster>>,
     admin: Option<TcpListener>,
     metrics: Arc<Metrics>,
     ready: Arc<AtomicBool>,
 }
 
-#[derive(Debug)]
-struct Listener {
-    socket: TcpListener,
-    route: Route,
-    cluster: Arc<Cluster>,
-}
-
 impl Server {
     /// Binds every port of every cluster and of the admin listener; all or none.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         if config.runtime.splice
-            && let Err(error) = pipe::start(max_pipes())
+            && let Err(error) = pipe::start(limits::max_pipes())
         {
             warn!(%error, "splice(2) does not work here, so every byte is copied; set runtime.splice = false if that is as it should be");
         }
@@ -73,32 +74,41 @@ impl Server {
             faults: Arc::new(Faults::default()),
             own: Arc::new(OwnConnections::default()),
         };
-        let mut listeners = Vec::new();
+        let threads = limits::threads(config.runtime.threads);
+        let ports = config.clusters.values().map(count_ports).sum();
+        let per_port = sockets_per_port(ports, threads);
+        let mut listeners: Vec<Vec<Listener>> = (0..threads).map(|_| Vec::new()).collect();
         let mut clusters = Vec::new();
+        let mut bound = 0;
         for cluster in config.clusters.values() {
-            let (ports, sockets) = bind_cluster(cluster)?;
+            let (ports, open) = bind_cluster(cluster, per_port)?;
             let cluster = Arc::new(start_cluster(&config, cluster, ports, &shared)?);
-            for (socket, route) in sockets {
-                let address = socket.local_addr().map_err(other)?;
+            for (route, Port { address, sockets }) in open {
                 info!(cluster = cluster.name, %route, %address, "listening");
-                listeners.push(Listener {
-                    socket,
-                    route,
-                    cluster: cluster.clone(),
-                });
+                for (n, socket) in sockets.into_iter().enumerate() {
+                    // Where there are fewer than threads each thread gets its share of them.
+                    listeners[(bound + n) % threads].push(Listener {
+                        socket,
+                        route,
+                        cluster: cluster.clone(),
+                    });
+                }
+                bound += 1;
             }
             clusters.push(cluster);
         }
         let admin = match config.admin {
             None => None,
             Some(address) => {
-                let socket = listen(address, || "admin.listen".into())?;
-                info!(address = %socket.local_addr().map_err(other)?, "admin listening");
-                Some(socket)
+                let Port { address, sockets } = listen(address, 1, || "admin.listen".into())?;
+                info!(%address, "admin listening");
+                let socket = sockets.into_iter().next().map(TcpListener::from_std);
+                socket.transpose().map_err(other)?
             }
         };
         Ok(Server {
             config,
+            ports,
             listeners,
             clusters,
             admin,
@@ -119,17 +129,14 @@ impl Server {
 
     /// Serves until `shutdown` is ready, then drains. Returns when all connections have ended or `drain.grace` is over.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-        let threads =
-            self.config.runtime.threads.unwrap_or_else(|| {
-                std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
-            });
-        let pool = Pool::start(threads, &self.config)?;
-        let limit = ConnectionLimit::new(&self.config.limits, self.listeners.len());
-        let mut accepting = tokio::task::JoinSet::new();
-        for listener in self.listeners {
-            let (pool, limit, metrics) = (pool.handle(), limit.clone(), self.metrics.clone());
-            accepting.spawn(accept_loop(listener, pool, limit, metrics));
-        }
+        let threads = self.listeners.len();
+        let limit = ConnectionLimit::new(&self.config.limits, self.ports, threads);
+        let shared = ForWorkers {
+            dns: self.config.dns.clone(),
+            limit: limit.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let pool = Pool::start(self.listeners, &shared)?;
         let (stop_admin, admin_stopped) = tokio::sync::oneshot::channel::<()>();
         let admin = self.admin.map(|socket| {
             let state = AdminState::new(self.metrics.clone(), self.ready.clone());
@@ -149,8 +156,7 @@ impl Server {
         );
 
         shutdown.await;
-        // Dropping the accept loops closes the listeners.
-        accepting.shutdown().await;
+        pool.stop_accepting().await;
         let grace = self.config.drain.grace;
         info!(
             connections = pool.sessions(),
@@ -171,16 +177,40 @@ fn other(error: impl fmt::Display) -> StartError {
     StartError::Other(error.to_string())
 }
 
+fn count_ports(cluster: &VirtualCluster) -> usize {
+    1 + cluster.ports.nodes().count()
+}
+
+/// On how many threads each port listens; says so where that is not on all of them.
+fn sockets_per_port(ports: usize, threads: usize) -> usize {
+    if !listen::SPREADS {
+        return 1;
+    }
+    let per_port = limits::sockets_per_port(ports, threads);
+    if per_port < threads {
+        info!(
+            ports,
+            runtime.threads = threads,
+            threads_per_port = per_port,
+            max_fds = limits::max_fds(),
+            "file descriptors are too few for every port to listen on every thread: a port listens on some of them, which hand connections to the others; raise the limit of open files (ulimit -n)"
+        );
+    }
+    per_port
+}
+
 /// Binds a cluster's ports. Port 0, which tests use, becomes the port that the system chose, also where it is advertised.
 fn bind_cluster(
     cluster: &VirtualCluster,
-) -> Result<(PortMap, Vec<(TcpListener, Route)>), StartError> {
-    let mut sockets = Vec::new();
+    per_port: usize,
+) -> Result<(PortMap, Vec<(Route, Port)>), StartError> {
+    let mut all = Vec::new();
     let mut bind = |port: NodePort, route: Route| -> Result<NodePort, StartError> {
         let address = SocketAddr::new(cluster.listen_address, port.bound);
-        let socket = listen(address, || format!("cluster {}, {route}", cluster.name))?;
-        let bound = socket.local_addr().map_err(other)?.port();
-        sockets.push((socket, route));
+        let purpose = || format!("cluster {}, {route}", cluster.name);
+        let open = listen(address, per_port, purpose)?;
+        let bound = open.address.port();
+        all.push((route, open));
         let advertised = match port.advertised {
             0 => bound,
             advertised => advertised,
@@ -195,34 +225,7 @@ fn bind_cluster(
         .collect::<Result<_, StartError>>()?;
     let ports = PortMap::new(cluster.ports.advertised_host(), bootstrap, nodes)
         .map_err(|taken| StartError::Other(format!("{taken:?}")))?;
-    Ok((ports, sockets))
-}
-
-fn listen(
-    address: SocketAddr,
-    purpose: impl FnOnce() -> String,
-) -> Result<TcpListener, StartError> {
-    let bind = || {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM.nonblocking(),
-            Some(Protocol::TCP),
-        )?;
-        // A restart must not wait for the last run's connections to time out.
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() && address.ip().is_unspecified() {
-            // "::" means both families, whatever the system's default is.
-            socket.set_only_v6(false)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        TcpListener::from_std(socket.into())
-    };
-    bind().map_err(|error| StartError::Bind {
-        address,
-        purpose: purpose(),
-        error,
-    })
+    Ok((ports, all))
 }
 
 /// What all clusters share.

@@ -1,216 +1,202 @@
-//! The worker threads: each serves its share of the connections on a runtime of its own, until there are no more orders.
+//! The worker threads from outside: started together, drained together.
 
 use std::cell::Cell;
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
+use super::accept::Listener;
+use super::worker::{Member, Order, Thread, work};
 use super::{StartError, other};
-use crate::config::Config;
-use crate::limits::Permit;
-use crate::port_map::Route;
-use crate::session::{Accepted, Cluster, Phase, Worker, serve};
+use crate::config::Dns;
+use crate::limits::ConnectionLimit;
+use crate::metrics::Metrics;
+use crate::session::{Phase, Worker};
 use crate::upstream::resolver::Resolver;
 
-/// An accepted connection on its way to a worker thread.
-pub(super) struct Job {
-    pub(super) stream: io::Result<std::net::TcpStream>,
-    pub(super) client: SocketAddr,
-    pub(super) route: Route,
-    pub(super) cluster: Arc<Cluster>,
-    pub(super) permit: Permit,
-}
-
-enum Order {
-    Serve(Job, Counted),
-    Phase(Phase),
-}
+/// How long a worker may take to close its listeners, and to end its sessions when they are cut.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// All workers.
 pub(super) struct Pool {
-    members: Vec<Member>,
+    members: Arc<[Member]>,
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What all workers get.
 #[derive(Clone)]
-struct Member {
-    orders: UnboundedSender<Order>,
-    sessions: Arc<AtomicUsize>,
-}
-
-/// Gives connections to the workers.
-#[derive(Clone)]
-pub(super) struct PoolHandle(Arc<[Member]>);
-
-impl PoolHandle {
-    /// To the worker with the fewest.
-    pub(super) fn assign(&self, job: Job) {
-        let Some(member) = self.next() else {
-            return;
-        };
-        // If the worker is gone the order comes back, and is dropped with what it holds.
-        let counted = Counted::new(&member.sessions);
-        let _ = member.orders.send(Order::Serve(job, counted));
-    }
-
-    /// One that is gone (it panicked) has the fewest, and would lose all that it is given.
-    fn next(&self) -> Option<&Member> {
-        self.0
-            .iter()
-            .filter(|m| !m.orders.is_closed())
-            .min_by_key(|m| m.sessions.load(Ordering::Relaxed))
-    }
+pub(super) struct ForWorkers {
+    pub(super) dns: Dns,
+    pub(super) limit: ConnectionLimit,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Pool {
-    /// Starts `threads` workers; fails if one cannot start.
-    pub(super) fn start(threads: usize, config: &Config) -> Result<Self, StartError> {
+    /// Starts a worker for each list of listeners; fails if one cannot start.
+    pub(super) fn start(
+        listeners: Vec<Vec<Listener>>,
+        shared: &ForWorkers,
+    ) -> Result<Self, StartError> {
+        let (members, inboxes): (Vec<Member>, Vec<_>) = listeners
+            .iter()
+            .map(|_| {
+                let (orders, inbox) = unbounded_channel();
+                let sessions = Arc::new(AtomicUsize::new(0));
+                (Member { orders, sessions }, inbox)
+            })
+            .unzip();
         let mut pool = Pool {
-            members: Vec::new(),
+            members: members.into(),
             threads: Vec::new(),
         };
-        for n in 0..threads {
-            let (orders, inbox) = unbounded_channel();
-            let sessions = Arc::new(AtomicUsize::new(0));
-            let member = Member { orders, sessions };
+        for (index, (listeners, inbox)) in listeners.into_iter().zip(inboxes).enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .map_err(StartError::Worker)?;
-            let dns = config.dns.clone();
             let (started, start) = std::sync::mpsc::channel();
-            let body = move || {
-                let local = LocalSet::new();
-                local.block_on(&runtime, async {
-                    match Resolver::new(&dns) {
-                        Ok(resolver) => {
-                            let _ = started.send(Ok(()));
-                            work(resolver, inbox).await;
-                        }
-                        Err(error) => {
-                            let _ = started.send(Err(error.to_string()));
-                        }
-                    }
-                });
+            let starting = Starting {
+                index,
+                members: pool.members.clone(),
+                shared: shared.clone(),
+                listeners,
+                inbox,
             };
             let thread = std::thread::Builder::new()
-                .name(format!("worker-{n}"))
-                .spawn(body)
+                .name(format!("worker-{index}"))
+                .spawn(move || starting.run(&runtime, &started))
                 .map_err(StartError::Worker)?;
             match start.recv() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(StartError::Other(error)),
+                Ok(outcome) => outcome?,
                 Err(gone) => return Err(other(gone)),
             }
-            pool.members.push(member);
             pool.threads.push(thread);
         }
         Ok(pool)
-    }
-
-    pub(super) fn handle(&self) -> PoolHandle {
-        PoolHandle(self.members.clone().into())
     }
 
     /// How many connections there are.
     pub(super) fn sessions(&self) -> usize {
         self.members
             .iter()
-            .map(|m| m.sessions.load(Ordering::Relaxed))
+            .map(|member| member.sessions.load(Ordering::Relaxed))
             .sum()
     }
 
-    /// Ends every session: those with nothing in flight now, the others when they are answered or the grace is over.
-    pub(super) async fn drain(self, grace: Duration) {
-        let tell = |phase| {
-            for member in &self.members {
-                // A thread that has ended needs no orders.
-                let _ = member.orders.send(Order::Phase(phase));
+    /// Accepts what the kernel has queued, and then nothing more.
+    pub(super) async fn stop_accepting(&self) {
+        let stopping: Vec<_> = self
+            .members
+            .iter()
+            .map(|member| {
+                let (done, stopped) = oneshot::channel();
+                // A thread that has ended accepts nothing; so it is below.
+                let _ = member.orders.send(Order::StopAccepting(done));
+                stopped
+            })
+            .collect();
+        let all = async {
+            for stopped in stopping {
+                let _ = stopped.await;
             }
         };
-        tell(Phase::Draining);
-        let deadline = tokio::time::Instant::now() + grace;
-        while self.sessions() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        // One that does not must not keep the others from draining.
+        let _ = timeout(MOMENT, all).await;
+    }
+
+    /// Ends every session: those with nothing in flight now, the others when they are answered or the grace is over.
+    pub(super) async fn drain(mut self, grace: Duration) {
+        self.tell(|| Order::Phase(Phase::Draining));
+        self.wait_for_sessions(grace).await;
         let left = self.sessions();
         if left > 0 {
             warn!(
                 connections = left,
                 "drain.grace is over: cutting the remaining connections"
             );
-            tell(Phase::Cut);
-            let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
-            while self.sessions() > 0 && tokio::time::Instant::now() < deadline {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            self.tell(|| Order::Phase(Phase::Cut));
+            self.wait_for_sessions(MOMENT).await;
         }
-        drop(self.members);
-        for thread in self.threads {
+        self.tell(|| Order::End);
+        for thread in std::mem::take(&mut self.threads) {
             // A worker that panicked has said so already.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
-}
 
-/// One worker thread: serves the connections that it is given until the last sender is gone.
-async fn work(resolver: Resolver, mut inbox: UnboundedReceiver<Order>) {
-    let worker = Rc::new(Worker {
-        resolver,
-        phase: Cell::new(Phase::Serving),
-        changed: tokio::sync::Notify::new(),
-    });
-    while let Some(order) = inbox.recv().await {
-        match order {
-            Order::Phase(phase) => {
-                worker.phase.set(phase);
-                worker.changed.notify_waiters();
-            }
-            Order::Serve(job, counted) => {
-                let socket = match job.stream.and_then(TcpStream::from_std) {
-                    Ok(socket) => socket,
-                    Err(error) => {
-                        warn!(%error, "a connection was lost on its way to its thread");
-                        continue;
-                    }
-                };
-                let accepted = Accepted {
-                    socket,
-                    client: job.client,
-                    route: job.route,
-                    cluster: job.cluster,
-                };
-                let worker = worker.clone();
-                tokio::task::spawn_local(async move {
-                    let _held = (counted, job.permit);
-                    serve(accepted, worker).await;
-                });
-            }
+    fn tell(&self, order: impl Fn() -> Order) {
+        for member in self.members.iter() {
+            let _ = member.orders.send(order());
+        }
+    }
+
+    async fn wait_for_sessions(&self, most: Duration) {
+        let deadline = Instant::now() + most;
+        while self.sessions() > 0 && Instant::now() < deadline {
+            sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
-/// A session in the count of its worker, from the moment it is assigned until it is over, however that comes about.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(sessions: &Arc<AtomicUsize>) -> Self {
-        sessions.fetch_add(1, Ordering::Relaxed);
-        Counted(sessions.clone())
+impl Drop for Pool {
+    /// Where one cannot start, those that have must not go on alone.
+    fn drop(&mut self) {
+        self.tell(|| Order::End);
     }
 }
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+/// A worker thread that is about to start.
+struct Starting {
+    index: usize,
+    members: Arc<[Member]>,
+    shared: ForWorkers,
+    listeners: Vec<Listener>,
+    inbox: UnboundedReceiver<Order>,
+}
+
+impl Starting {
+    /// The whole life of the thread. Says by `started` how the beginning went.
+    fn run(self, runtime: &Runtime, started: &std::sync::mpsc::Sender<Result<(), StartError>>) {
+        let local = LocalSet::new();
+        local.block_on(runtime, async {
+            let resolver = match Resolver::new(&self.shared.dns) {
+                Ok(resolver) => resolver,
+                Err(error) => {
+                    let _ = started.send(Err(other(error)));
+                    return;
+                }
+            };
+            let listeners = self.listeners.into_iter().map(Listener::register);
+            let listeners = match listeners.collect::<Result<Vec<_>, _>>() {
+                Ok(listeners) => listeners,
+                Err(error) => {
+                    let _ = started.send(Err(StartError::Worker(error)));
+                    return;
+                }
+            };
+            let thread = Thread {
+                index: self.index,
+                members: self.members,
+                limit: self.shared.limit,
+                metrics: self.shared.metrics,
+                worker: Rc::new(Worker {
+                    resolver,
+                    phase: Cell::new(Phase::Serving),
+                    changed: Notify::new(),
+                }),
+                stopping: watch::Sender::new(false),
+            };
+            let _ = started.send(Ok(()));
+            work(Rc::new(thread), listeners, self.inbox).await;
+        });
     }
 }

@@ -321,7 +321,9 @@ fn more_ports_than_open_files_allow_are_1_with_words_that_help() {
 
 #[test]
 fn more_connections_than_open_files_allow_are_warned_of() {
-    let file = file(&format!("{FREE}[limits]\nconnections = 1000000\n"));
+    let file = file(&format!(
+        "{FREE}[limits]\nconnections = 1000000\n[runtime]\nthreads = 2\n"
+    ));
     let command = format!(
         "ulimit -n 1024; exec {} run --config {}",
         env!("CARGO_BIN_EXE_portolan"),
@@ -334,7 +336,7 @@ fn more_connections_than_open_files_allow_are_warned_of() {
         warning.is_some_and(|line| {
             line.contains("limits.connections is more than the limit of open files has room for")
                 && line.contains("configured=1000000")
-                && line.contains("possible=477")
+                && line.contains("possible=407")
         }),
         "{lines:?}"
     );

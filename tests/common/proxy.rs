@@ -225,14 +225,18 @@ impl Proxy {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).expect("the proxy runs");
+        self.signal(Signal::TERM);
     }
 
     /// Sends SIGINT, as Ctrl-C does.
     pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::INT).expect("the proxy runs");
+        kill_process(pid, signal).expect("the proxy runs");
     }
 
     /// Waits for the end of the process.

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 
 use kafka_protocol::messages::{MetadataRequest, SaslHandshakeRequest, SaslHandshakeResponse};
+use rustix::process::Signal;
 
 use crate::common::broker::Broker;
 use crate::common::client::Client;
@@ -346,6 +347,37 @@ fn a_gssapi_token_that_is_never_answered_does_not_hold_up_the_end() {
     drop(client);
     assert_eq!(proxy.wait().code(), Some(0));
     proxy.assert_calm();
+}
+
+#[test]
+fn what_the_kernel_has_accepted_is_not_lost() {
+    let broker = Broker::answering(|request| Some(request.answer_bytes(b"alive")));
+    for threads in [1, 2, 3] {
+        let mut proxy = Setup::with(&broker)
+            .section(&format!("[runtime]\nthreads = {threads}"))
+            .start();
+        // While it stands still the kernel completes connections and takes their first requests.
+        proxy.signal(Signal::STOP);
+        let mut clients: Vec<_> = (0..60)
+            .map(|_| {
+                let mut client = Client::connect(proxy.bootstrap("main"));
+                client.send(&heartbeat(1));
+                client
+            })
+            .collect();
+        let mut silent = Client::connect(proxy.bootstrap("main"));
+        proxy.terminate();
+        proxy.signal(Signal::CONT);
+        for client in &mut clients {
+            assert_eq!(client.frame()[..4], 1i32.to_be_bytes());
+            assert_eq!(client.end(), End::Closed);
+        }
+        assert_eq!(silent.end(), End::Closed);
+        drop(clients);
+        drop(silent);
+        assert_eq!(proxy.wait().code(), Some(0));
+        proxy.assert_calm();
+    }
 }
 
 #[test]

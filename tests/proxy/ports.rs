@@ -178,13 +178,27 @@ fn several_clusters_with_the_same_ids_do_not_mix() {
 fn a_port_that_is_taken_is_told_with_what_it_was_for() {
     let broker = named("broker");
     let listen = own_address(21);
-    let _first = Proxy::start(&fixed(&listen, broker.address()));
-    let mut second = Proxy::spawn(&fixed(&listen, broker.address()));
-    assert_eq!(second.wait().code(), Some(1));
-    let log = second.log_text();
+    // With several threads the sockets of a port share it with each other, and with nobody else.
+    let with_threads = |threads| {
+        let config = fixed(&listen, broker.address());
+        format!("{config}[runtime]\nthreads = {threads}\n")
+    };
     let expected =
         format!("cannot listen on {listen}:9092 (cluster main, bootstrap): Address already in use");
-    assert!(log.contains(&expected), "{log}");
+    for (threads, others) in [(1, 1), (1, 4), (4, 1), (4, 4)] {
+        let first = Proxy::start(&with_threads(threads));
+        let mut second = Proxy::spawn(&with_threads(others));
+        assert_eq!(second.wait().code(), Some(1));
+        let log = second.log_text();
+        assert!(log.contains(&expected), "{log}");
+        assert!(
+            log.contains("another process has this port: stop it"),
+            "{log}"
+        );
+        for _ in 0..8 {
+            assert_eq!(who(first.node("main", 1001)), "broker");
+        }
+    }
 }
 
 // Trap 15

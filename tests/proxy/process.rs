@@ -9,20 +9,27 @@ use std::time::Duration;
 use kafka_protocol::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
 use serde_json::Value;
 
-use crate::common::broker::Broker;
+use crate::common::broker::{Broker, Link};
 use crate::common::client::Client;
 use crate::common::frames;
 use crate::common::proxy::{Proxy, http_get, wait_until};
-use crate::setup::{Setup, answer_heartbeat, heartbeat, open, talking};
+use crate::setup::{Setup, answer_heartbeat, exchange, heartbeat, open, talking};
 
 /// What [`start_by`] has started.
 struct Started {
     child: Killed,
     bootstrap: SocketAddr,
     admin: Option<SocketAddr>,
-    /// The log line that says so.
-    ready: Value,
+    /// The log lines up to the one that says so.
+    beginning: Vec<Value>,
     log: BufReader<std::process::ChildStderr>,
+}
+
+impl Started {
+    /// How many connections there may be.
+    fn connections(&self) -> &Value {
+        &self.beginning.last().unwrap()["limits.connections"]
+    }
 }
 
 /// The binary, started by a shell line in which `"$@"` is the command.
@@ -44,10 +51,11 @@ fn start_by(line: &str, setup: &Setup) -> Started {
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let child = Killed(child);
     let (mut bootstrap, mut admin) = (None, None);
+    let mut beginning = Vec::new();
     loop {
         let mut text = String::new();
         assert_ne!(log.read_line(&mut text).unwrap(), 0, "it ended");
-        let line: Value = serde_json::from_str(&text).unwrap();
+        let line: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
         let address = line["address"].as_str().map(|a| a.parse().unwrap());
         if line["route"] == "bootstrap" {
             bootstrap = address;
@@ -55,12 +63,14 @@ fn start_by(line: &str, setup: &Setup) -> Started {
         if line["message"] == "admin listening" {
             admin = address;
         }
-        if line["message"] == "ready" {
+        let ready = line["message"] == "ready";
+        beginning.push(line);
+        if ready {
             return Started {
                 child,
                 bootstrap: bootstrap.unwrap(),
                 admin,
-                ready: line,
+                beginning,
                 log,
             };
         }
@@ -113,23 +123,58 @@ fn without_descriptors_it_waits_and_never_gives_a_listener_up() {
 #[test]
 fn there_may_be_as_many_connections_as_there_are_descriptors_for() {
     let broker = Broker::start();
-    let setup = Setup::with(&broker);
-    // Of 200, 64 are in reserve, two are for each of the two listeners and two for each connection. The soft limit is
-    // raised to the hard one.
-    for limit in [
-        "ulimit -n 200",
-        "ulimit -S -n 100; ulimit -H -n 200",
-        "ulimit -n 201",
+    // Of 200, 64 are in reserve, two are for each of the 12 pipes, three for each thread, two for each listening socket (of
+    // which each of the two ports has one on each thread), and two for each connection. The soft limit is raised to the
+    // hard one.
+    for (threads, limit, connections) in [
+        (1, "ulimit -n 200", 52),
+        (2, "ulimit -n 200", 49),
+        (2, "ulimit -S -n 100; ulimit -H -n 200", 49),
+        (2, "ulimit -n 201", 49),
     ] {
+        let setup = Setup::with(&broker).section(&format!("[runtime]\nthreads = {threads}"));
         let started = start_by(&format!("{limit}; exec \"$@\""), &setup);
-        assert_eq!(started.ready["limits.connections"], 66, "{limit}");
+        assert_eq!(*started.connections(), connections, "{limit}");
     }
 }
 
+#[test]
+fn many_ports_on_many_threads_leave_descriptors_for_connections() {
+    let broker = Broker::start();
+    let setup = Setup::with(&broker)
+        .nodes("1-98", Some("b{ordinal}.localhost:9"))
+        .section("[runtime]\nthreads = 8");
+    // A quarter of 1000 is two sockets for each of the 100 ports.
+    let started = start_by("ulimit -n 1000; exec \"$@\"", &setup);
+    let told = started.beginning.iter().find(|line| {
+        let message = line["message"].as_str().unwrap_or_default();
+        message.starts_with("file descriptors are too few for every port to listen on every thread")
+    });
+    let told = told.expect("it says so");
+    assert_eq!(told["level"], "INFO");
+    assert_eq!(told["ports"], 100);
+    assert_eq!(told["threads_per_port"], 2);
+    // 64 in reserve, 62 pipes, 8 threads, 200 sockets.
+    let left = (1000 - 64 - 2 * 62 - 3 * 8 - 2 * 200) / 2;
+    assert_eq!(*started.connections(), left);
+    // A thread without a socket of this port serves its connections, too: sixteen are two for each.
+    let mut open: Vec<_> = (0..16)
+        .map(|_| {
+            let mut client = Client::connect(started.bootstrap);
+            client.send(&heartbeat(1));
+            let mut link = broker.accept();
+            answer_heartbeat(&mut client, &mut link, 1);
+            (client, link)
+        })
+        .collect();
+    let pid = started.child.0.id();
+    assert_eq!(sessions_of_threads(pid, &mut open), [2; 8]);
+}
+
 /// How often each worker thread has gone to sleep.
-fn sleeps(proxy: &Proxy) -> BTreeMap<String, u64> {
+fn sleeps(pid: u32) -> BTreeMap<String, u64> {
     let mut threads = BTreeMap::new();
-    for task in std::fs::read_dir(format!("/proc/{}/task", proxy.pid())).unwrap() {
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
         let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -143,19 +188,44 @@ fn sleeps(proxy: &Proxy) -> BTreeMap<String, u64> {
     threads
 }
 
+/// How many of these connections each worker thread serves: the thread that works while one is used.
+fn sessions_of_threads(pid: u32, open: &mut [(Client, Link)]) -> Vec<usize> {
+    let mut sessions: BTreeMap<String, usize> = sleeps(pid).into_keys().map(|t| (t, 0)).collect();
+    for (client, link) in open {
+        let before = sleeps(pid);
+        let mut found = None;
+        wait_until("one thread to work much more than the others", || {
+            exchange(client, link, 1);
+            let worked = sleeps(pid).into_iter().map(|(t, n)| (n - before[&t], t));
+            let mut worked: Vec<_> = worked.collect();
+            worked.sort();
+            let most = worked.pop().unwrap();
+            let clear = most.0 >= 10 + 2 * worked.last().map_or(0, |second| second.0);
+            found = clear.then_some(most.1);
+            clear
+        });
+        *sessions.get_mut(&found.unwrap()).unwrap() += 1;
+    }
+    sessions.into_values().collect()
+}
+
 #[test]
-fn connections_are_spread_over_the_threads() {
+fn connections_are_spread_evenly_over_the_threads() {
     let broker = Broker::start();
     let proxy = Setup::with(&broker)
         .section("[runtime]\nthreads = 3")
         .start();
-    let before = sleeps(&proxy);
-    assert_eq!(before.len(), 3);
-    let _open = [(); 3].map(|()| talking(&proxy, &broker));
-    wait_until("every thread to wake up and sleep again", || {
-        let now = sleeps(&proxy);
-        before.iter().all(|(name, count)| now[name] > *count)
-    });
+    let mut open = Vec::new();
+    for each in 1..=2 {
+        open.extend((0..3).map(|_| talking(&proxy, &broker)));
+        assert_eq!(sessions_of_threads(proxy.pid(), &mut open), [each; 3]);
+    }
+    // Where one thread has lost its connections the next ones go there.
+    open.drain(..3);
+    let gauge = "portolan_connections{cluster=\"main\",route=\"bootstrap\"}";
+    wait_until("three sessions to end", || proxy.metric(gauge) == 3.0);
+    open.extend((0..3).map(|_| talking(&proxy, &broker)));
+    assert_eq!(sessions_of_threads(proxy.pid(), &mut open), [2; 3]);
 }
 
 #[test]

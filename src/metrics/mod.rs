@@ -1,7 +1,12 @@
 //! Every metric: its name, labels and buckets. Label values are bounded by the configuration and by fixed tables, and each
 //! series exists at zero from the start.
+//!
+//! What is counted for each frame or each connection is counted by thread ([`threads`]) and added up at the scrape
+//! ([`summed`]); what is rare is counted by prometheus itself.
 
 mod process;
+mod summed;
+mod threads;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,9 +14,12 @@ use std::time::Duration;
 
 use process::Process;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+    TextEncoder,
 };
+use summed::{Family, Series, Summed};
+pub use threads::count_as_worker;
+use threads::{Counters, Place};
 
 use crate::port_map::Route;
 use crate::protocol::api::{UNKNOWN, carries_addresses};
@@ -26,104 +34,63 @@ pub struct Metrics {
     registry: Registry,
     apis: Vec<(i16, &'static str)>,
     end_reasons: Vec<&'static str>,
+    summed: Summed,
     families: Families,
     accept_errors: IntCounter,
     process: Process,
 }
 
-/// The metrics of one virtual cluster. Every series is looked up once, when this is made: counting is one atomic addition.
+/// The metrics of one virtual cluster. Every series is looked up once, when this is made: counting for a frame is one
+/// addition to a number that no other thread writes.
 #[derive(Debug)]
 pub struct ClusterMetrics {
+    counters: Arc<Counters>,
     routes: HashMap<Route, RouteMetrics>,
-    ends: HashMap<&'static str, IntCounter>,
+    ends: HashMap<&'static str, Place>,
     requests: PerApi,
-    rewritten: HashMap<i16, IntCounter>,
-    neutralised: HashMap<i16, IntCounter>,
-    request_bytes: IntCounter,
-    response_bytes: IntCounter,
+    rewritten: PerApi,
+    neutralised: PerApi,
+    request_bytes: Place,
+    response_bytes: Place,
     unmapped: IntCounter,
     connect_seconds: Histogram,
 }
 
 #[derive(Debug)]
 struct RouteMetrics {
-    open: IntGauge,
-    opened: IntCounter,
+    opened: Place,
+    closed: Place,
     failures: HashMap<&'static str, IntCounter>,
 }
 
-/// One counter an api key, found by index since keys are dense, and one for the keys outside the table.
-#[derive(Debug)]
+/// A counter an api key, found by index since keys are dense, and perhaps one for the keys that have none.
+#[derive(Debug, Default)]
 struct PerApi {
-    by_key: Vec<IntCounter>,
-    unknown: IntCounter,
+    by_key: Vec<Option<Place>>,
+    unknown: Option<Place>,
 }
 
+/// What prometheus counts itself.
 #[derive(Debug)]
 struct Families {
-    connections: IntGaugeVec,
-    connections_total: IntCounterVec,
-    ends: IntCounterVec,
-    requests: IntCounterVec,
-    rewritten: IntCounterVec,
-    neutralised: IntCounterVec,
-    bytes: IntCounterVec,
     unmapped: IntCounterVec,
     connect_seconds: HistogramVec,
     connect_failures: IntCounterVec,
 }
 
 impl Metrics {
-    /// All families, registered. `apis` and `end_reasons` are the values of the labels of these names.
+    /// All families, registered. `apis` and `end_reasons` are the values of the labels of these names; `workers` is the
+    /// number of threads that count by [`count_as_worker`].
     pub fn new(
         apis: &[(i16, &'static str)],
         end_reasons: &[&'static str],
+        workers: usize,
     ) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let r = &registry;
+        let summed = Summed::new(workers)?;
+        registry.register(Box::new(summed.clone()))?;
         let families = Families {
-            connections: gauges(
-                r,
-                "connections",
-                "Client connections that are open.",
-                &["cluster", "route"],
-            )?,
-            connections_total: counters(
-                r,
-                "connections_total",
-                "Client connections that were accepted.",
-                &["cluster", "route"],
-            )?,
-            ends: counters(
-                r,
-                "connection_ends_total",
-                "Client connections that ended, by reason.",
-                &["cluster", "reason"],
-            )?,
-            requests: counters(
-                r,
-                "requests_total",
-                "Requests that were let through or answered here.",
-                &["cluster", "api"],
-            )?,
-            rewritten: counters(
-                r,
-                "addresses_rewritten_total",
-                "Broker addresses that were replaced in answers.",
-                &["cluster", "api"],
-            )?,
-            neutralised: counters(
-                r,
-                "endpoints_neutralised_total",
-                "Fields of broker addresses that were blanked in passing answers.",
-                &["cluster", "api"],
-            )?,
-            bytes: counters(
-                r,
-                "bytes_total",
-                "Bytes that were passed on, by direction: request (to brokers) or response (to clients).",
-                &["cluster", "direction"],
-            )?,
             unmapped: counters(
                 r,
                 "unmapped_nodes_total",
@@ -155,6 +122,7 @@ impl Metrics {
         Ok(Metrics {
             apis: apis.to_vec(),
             end_reasons: end_reasons.to_vec(),
+            summed,
             families,
             accept_errors,
             process,
@@ -169,6 +137,16 @@ impl Metrics {
         routes: &[Route],
     ) -> Result<Arc<ClusterMetrics>, prometheus::Error> {
         let families = &self.families;
+        let mut series = Series::default();
+        let request_bytes = series.counter(Family::Bytes, "request");
+        let response_bytes = series.counter(Family::Bytes, "response");
+        let requests = PerApi::of_all(&mut series, &self.apis);
+        let rewritten = PerApi::with_addresses(&mut series, Family::Rewritten, &self.apis);
+        let neutralised = PerApi::with_addresses(&mut series, Family::Neutralised, &self.apis);
+        let reasons = self.end_reasons.iter();
+        let ends = reasons
+            .map(|&reason| (reason, series.counter(Family::Ends, reason)))
+            .collect();
         let routes = routes
             .iter()
             .map(|&route| {
@@ -184,30 +162,26 @@ impl Metrics {
                         (reason, families.connect_failures.with_label_values(&labels))
                     })
                     .collect();
+                let opened = series.counter(Family::ConnectionsTotal, &label);
+                let closed = series.place();
+                series.open(Family::Connections, label, opened, closed);
                 let metrics = RouteMetrics {
-                    open: families.connections.with_label_values(&[name, &label]),
-                    opened: families
-                        .connections_total
-                        .with_label_values(&[name, &label]),
+                    opened,
+                    closed,
                     failures,
                 };
                 (route, metrics)
             })
             .collect();
-        let ends = self
-            .end_reasons
-            .iter()
-            .map(|&reason| (reason, families.ends.with_label_values(&[name, reason])))
-            .collect();
-        let bytes = |direction| families.bytes.with_label_values(&[name, direction]);
         Ok(Arc::new(ClusterMetrics {
+            counters: self.summed.add(name, series),
             routes,
             ends,
-            requests: PerApi::new(&families.requests, name, &self.apis),
-            rewritten: with_addresses(&families.rewritten, name, &self.apis),
-            neutralised: with_addresses(&families.neutralised, name, &self.apis),
-            request_bytes: bytes("request"),
-            response_bytes: bytes("response"),
+            requests,
+            rewritten,
+            neutralised,
+            request_bytes,
+            response_bytes,
             unmapped: families.unmapped.with_label_values(&[name]),
             connect_seconds: families.connect_seconds.with_label_values(&[name]),
         }))
@@ -229,48 +203,43 @@ impl ClusterMetrics {
     /// A client connection was accepted.
     pub fn connection_opened(&self, route: Route) {
         if let Some(metrics) = self.routes.get(&route) {
-            metrics.open.inc();
-            metrics.opened.inc();
+            self.counters.add(metrics.opened, 1);
         }
     }
 
     /// A client connection ended.
     pub fn connection_closed(&self, route: Route, reason: &'static str) {
         if let Some(metrics) = self.routes.get(&route) {
-            metrics.open.dec();
+            self.counters.add(metrics.closed, 1);
         }
-        if let Some(end) = self.ends.get(reason) {
-            end.inc();
+        if let Some(&end) = self.ends.get(reason) {
+            self.counters.add(end, 1);
         }
     }
 
     /// A request was read.
     pub fn request(&self, api_key: i16) {
-        self.requests.get(api_key).inc();
+        self.requests.add(&self.counters, api_key, 1);
     }
 
     /// Bytes went to a broker.
     pub fn request_bytes(&self, n: usize) {
-        self.request_bytes.inc_by(n as u64);
+        self.counters.add(self.request_bytes, n as u64);
     }
 
     /// Bytes went to a client.
     pub fn response_bytes(&self, n: usize) {
-        self.response_bytes.inc_by(n as u64);
+        self.counters.add(self.response_bytes, n as u64);
     }
 
     /// Addresses were replaced.
     pub fn rewritten(&self, api_key: i16, n: u64) {
-        if let Some(counter) = self.rewritten.get(&api_key) {
-            counter.inc_by(n);
-        }
+        self.rewritten.add(&self.counters, api_key, n);
     }
 
     /// Fields of addresses were blanked.
     pub fn endpoints_neutralised(&self, api_key: i16, n: u64) {
-        if let Some(counter) = self.neutralised.get(&api_key) {
-            counter.inc_by(n);
-        }
+        self.neutralised.add(&self.counters, api_key, n);
     }
 
     /// A broker outside the map was left out.
@@ -293,38 +262,44 @@ impl ClusterMetrics {
 }
 
 impl PerApi {
-    fn new(family: &IntCounterVec, cluster: &str, apis: &[(i16, &'static str)]) -> Self {
-        let counter = |name| family.with_label_values(&[cluster, name]);
-        let unknown = counter(UNKNOWN);
-        let mut by_key = Vec::new();
+    fn of_all(series: &mut Series, apis: &[(i16, &'static str)]) -> Self {
+        let mut all = PerApi {
+            unknown: Some(series.counter(Family::Requests, UNKNOWN)),
+            ..PerApi::default()
+        };
         for &(key, name) in apis {
-            let index = usize::try_from(key).unwrap_or(0);
-            if index >= by_key.len() {
-                by_key.resize(index + 1, unknown.clone());
-            }
-            by_key[index] = counter(name);
+            all.insert(key, series.counter(Family::Requests, name));
         }
-        PerApi { by_key, unknown }
+        all
     }
 
-    fn get(&self, api_key: i16) -> &IntCounter {
+    /// Only the apis that can count here: a series that stays at zero for ever tells nobody anything.
+    fn with_addresses(series: &mut Series, family: Family, apis: &[(i16, &'static str)]) -> Self {
+        let mut some = PerApi::default();
+        for &(key, name) in apis.iter().filter(|(key, _)| carries_addresses(*key)) {
+            some.insert(key, series.counter(family, name));
+        }
+        some
+    }
+
+    fn insert(&mut self, api_key: i16, place: Place) {
+        let Ok(index) = usize::try_from(api_key) else {
+            // No api has such a key.
+            return;
+        };
+        if index >= self.by_key.len() {
+            self.by_key.resize(index + 1, None);
+        }
+        self.by_key[index] = Some(place);
+    }
+
+    fn add(&self, counters: &Counters, api_key: i16, n: u64) {
         let index = usize::try_from(api_key).ok();
-        index
-            .and_then(|index| self.by_key.get(index))
-            .unwrap_or(&self.unknown)
+        let known = index.and_then(|index| *self.by_key.get(index)?);
+        if let Some(place) = known.or(self.unknown) {
+            counters.add(place, n);
+        }
     }
-}
-
-/// Only the apis that can count here: a series that stays at zero for ever tells nobody anything.
-fn with_addresses(
-    family: &IntCounterVec,
-    cluster: &str,
-    apis: &[(i16, &'static str)],
-) -> HashMap<i16, IntCounter> {
-    apis.iter()
-        .filter(|(key, _)| carries_addresses(*key))
-        .map(|&(key, name)| (key, family.with_label_values(&[cluster, name])))
-        .collect()
 }
 
 fn counters(
@@ -334,17 +309,6 @@ fn counters(
     labels: &[&str],
 ) -> Result<IntCounterVec, prometheus::Error> {
     let family = IntCounterVec::new(Opts::new(format!("portolan_{name}"), help), labels)?;
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
-}
-
-fn gauges(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntGaugeVec, prometheus::Error> {
-    let family = IntGaugeVec::new(Opts::new(format!("portolan_{name}"), help), labels)?;
     registry.register(Box::new(family.clone()))?;
     Ok(family)
 }
@@ -367,7 +331,7 @@ mod tests {
     #[test]
     fn every_series_is_there_at_zero_from_the_start() {
         let apis = [(0, "Produce"), (3, "Metadata"), (12, "Heartbeat")];
-        let metrics = Metrics::new(&apis, &["client_closed"]).unwrap();
+        let metrics = Metrics::new(&apis, &["client_closed"], 2).unwrap();
         let routes = [Route::Bootstrap, Route::Node(NodeId(1001))];
         metrics.cluster("main", &routes).unwrap();
         let text = metrics.render().unwrap();
@@ -393,8 +357,55 @@ mod tests {
     }
 
     #[test]
+    fn what_threads_count_is_added_up() {
+        let metrics = Metrics::new(&[(0, "Produce"), (3, "Metadata")], &["client_closed"], 2);
+        let metrics = metrics.unwrap();
+        let clusters = ["a", "b"].map(|name| metrics.cluster(name, &[Route::Bootstrap]).unwrap());
+        std::thread::scope(|scope| {
+            for worker in [Some(0), Some(1), None] {
+                let clusters = &clusters;
+                scope.spawn(move || {
+                    if let Some(worker) = worker {
+                        count_as_worker(worker);
+                    }
+                    for cluster in clusters {
+                        cluster.connection_opened(Route::Bootstrap);
+                        cluster.request_bytes(100);
+                        cluster.response_bytes(1);
+                        cluster.rewritten(3, 2);
+                        cluster.rewritten(0, 0);
+                        cluster.endpoints_neutralised(4711, 5);
+                    }
+                });
+            }
+        });
+        // Opened on other threads than it is closed on.
+        clusters[1].connection_closed(Route::Bootstrap, "client_closed");
+        let text = metrics.render().unwrap();
+        for series in [
+            r#"portolan_connections{cluster="a",route="bootstrap"} 3"#,
+            r#"portolan_connections{cluster="b",route="bootstrap"} 2"#,
+            r#"portolan_connections_total{cluster="b",route="bootstrap"} 3"#,
+            r#"portolan_connection_ends_total{cluster="a",reason="client_closed"} 0"#,
+            r#"portolan_connection_ends_total{cluster="b",reason="client_closed"} 1"#,
+            r#"portolan_bytes_total{cluster="a",direction="request"} 300"#,
+            r#"portolan_bytes_total{cluster="b",direction="response"} 3"#,
+            r#"portolan_addresses_rewritten_total{api="Metadata",cluster="a"} 6"#,
+        ] {
+            assert!(text.contains(series), "{series} is missing in\n{text}");
+        }
+        for line in [
+            "# HELP portolan_connections Client connections that are open.",
+            "# TYPE portolan_connections gauge",
+            "# TYPE portolan_bytes_total counter",
+        ] {
+            assert_eq!(text.matches(line).count(), 1, "{line} in\n{text}");
+        }
+    }
+
+    #[test]
     fn counting_reaches_the_text() {
-        let metrics = Metrics::new(&[(0, "Produce")], &["client_closed"]).unwrap();
+        let metrics = Metrics::new(&[(0, "Produce")], &["client_closed"], 2).unwrap();
         let cluster = metrics.cluster("main", &[Route::Bootstrap]).unwrap();
         cluster.connection_opened(Route::Bootstrap);
         cluster.request(0);

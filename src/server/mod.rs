@@ -68,13 +68,14 @@ impl Server {
         }
         let end_reasons = EndReason::LABELS;
         let apis: Vec<_> = api::all().collect();
-        let metrics = Arc::new(Metrics::new(&apis, &end_reasons).map_err(other)?);
+        let threads = limits::threads(config.runtime.threads);
+        let metrics = Metrics::new(&apis, &end_reasons, threads).map_err(other)?;
+        let metrics = Arc::new(metrics);
         let shared = ForClusters {
             metrics: metrics.clone(),
             faults: Arc::new(Faults::default()),
             own: Arc::new(OwnConnections::default()),
         };
-        let threads = limits::threads(config.runtime.threads);
         let ports = config.clusters.values().map(count_ports).sum();
         let per_port = sockets_per_port(ports, threads);
         let mut listeners: Vec<Vec<Listener>> = (0..threads).map(|_| Vec::new()).collect();

@@ -19,7 +19,7 @@ use super::worker::{Member, Order, Thread, work};
 use super::{StartError, other};
 use crate::config::Dns;
 use crate::limits::ConnectionLimit;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, count_as_worker};
 use crate::session::{Phase, Worker};
 use crate::upstream::resolver::Resolver;
 
@@ -166,6 +166,7 @@ struct Starting {
 impl Starting {
     /// The whole life of the thread. Says by `started` how the beginning went.
     fn run(self, runtime: &Runtime, started: &std::sync::mpsc::Sender<Result<(), StartError>>) {
+        count_as_worker(self.index);
         let local = LocalSet::new();
         local.block_on(runtime, async {
             let resolver = match Resolver::new(&self.shared.dns) {

@@ -1,0 +1,229 @@
+//! The metric families whose numbers are kept by thread, as the collector that adds them up at each scrape.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+
+use super::threads::{Counters, Place};
+
+/// One of [`FAMILIES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Connections,
+    ConnectionsTotal,
+    Ends,
+    Requests,
+    Rewritten,
+    Neutralised,
+    Bytes,
+}
+
+struct About {
+    family: Family,
+    kind: MetricType,
+    name: &'static str,
+    help: &'static str,
+    /// Beside `cluster`, which all have.
+    label: &'static str,
+}
+
+const FAMILIES: [About; 7] = [
+    About {
+        family: Family::Connections,
+        kind: MetricType::GAUGE,
+        name: "portolan_connections",
+        help: "Client connections that are open.",
+        label: "route",
+    },
+    About {
+        family: Family::ConnectionsTotal,
+        kind: MetricType::COUNTER,
+        name: "portolan_connections_total",
+        help: "Client connections that were accepted.",
+        label: "route",
+    },
+    About {
+        family: Family::Ends,
+        kind: MetricType::COUNTER,
+        name: "portolan_connection_ends_total",
+        help: "Client connections that ended, by reason.",
+        label: "reason",
+    },
+    About {
+        family: Family::Requests,
+        kind: MetricType::COUNTER,
+        name: "portolan_requests_total",
+        help: "Requests that were let through or answered here.",
+        label: "api",
+    },
+    About {
+        family: Family::Rewritten,
+        kind: MetricType::COUNTER,
+        name: "portolan_addresses_rewritten_total",
+        help: "Broker addresses that were replaced in answers.",
+        label: "api",
+    },
+    About {
+        family: Family::Neutralised,
+        kind: MetricType::COUNTER,
+        name: "portolan_endpoints_neutralised_total",
+        help: "Fields of broker addresses that were blanked in passing answers.",
+        label: "api",
+    },
+    About {
+        family: Family::Bytes,
+        kind: MetricType::COUNTER,
+        name: "portolan_bytes_total",
+        help: "Bytes that were passed on, by direction: request (to brokers) or response (to clients).",
+        label: "direction",
+    },
+];
+
+/// The series of a cluster, each with the places of its numbers.
+#[derive(Debug, Default)]
+pub(super) struct Series {
+    all: Vec<(Family, String, Value)>,
+    places: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Sum(Place),
+    /// What is open: began less ended.
+    Difference(Place, Place),
+}
+
+impl Series {
+    /// A place that is in no series of its own.
+    pub(super) fn place(&mut self) -> Place {
+        self.places += 1;
+        Place::nth(self.places - 1)
+    }
+
+    /// A counter.
+    pub(super) fn counter(&mut self, family: Family, label: impl Into<String>) -> Place {
+        let place = self.place();
+        self.all.push((family, label.into(), Value::Sum(place)));
+        place
+    }
+
+    /// A gauge of what began and has not ended.
+    pub(super) fn open(
+        &mut self,
+        family: Family,
+        label: impl Into<String>,
+        began: Place,
+        ended: Place,
+    ) {
+        let value = Value::Difference(began, ended);
+        self.all.push((family, label.into(), value));
+    }
+}
+
+/// All families, over all clusters.
+#[derive(Clone, Debug)]
+pub(super) struct Summed(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    descriptions: Vec<Desc>,
+    workers: usize,
+    clusters: Mutex<Vec<Cluster>>,
+}
+
+#[derive(Debug)]
+struct Cluster {
+    name: String,
+    series: Vec<(Family, String, Value)>,
+    counters: Arc<Counters>,
+}
+
+impl Summed {
+    /// Without a cluster, for so many worker threads.
+    pub(super) fn new(workers: usize) -> Result<Self, prometheus::Error> {
+        let describe = |about: &About| {
+            let labels = vec!["cluster".to_owned(), about.label.to_owned()];
+            Desc::new(about.name.into(), about.help.into(), labels, HashMap::new())
+        };
+        Ok(Summed(Arc::new(Inner {
+            descriptions: FAMILIES.iter().map(describe).collect::<Result<_, _>>()?,
+            workers,
+            clusters: Mutex::default(),
+        })))
+    }
+
+    /// One more cluster: its series are there, at zero, from now on.
+    pub(super) fn add(&self, name: &str, series: Series) -> Arc<Counters> {
+        let counters = Arc::new(Counters::new(series.places, self.0.workers));
+        let cluster = Cluster {
+            name: name.to_owned(),
+            series: series.all,
+            counters: counters.clone(),
+        };
+        let clusters = self.0.clusters.lock();
+        clusters
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(cluster);
+        counters
+    }
+}
+
+impl Collector for Summed {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let clusters = self.0.clusters.lock();
+        let clusters = clusters.unwrap_or_else(PoisonError::into_inner);
+        let family = |about: &About| {
+            let mut family = MetricFamily::default();
+            family.set_name(about.name.into());
+            family.set_help(about.help.into());
+            family.set_field_type(about.kind);
+            let metrics = clusters.iter().flat_map(|cluster| cluster.metrics(about));
+            family.set_metric(metrics.collect());
+            family
+        };
+        FAMILIES.iter().map(family).collect()
+    }
+}
+
+impl Cluster {
+    fn metrics<'a>(&'a self, about: &'a About) -> impl Iterator<Item = Metric> + 'a {
+        let of_family = self.series.iter().filter(|s| s.0 == about.family);
+        of_family.map(|(_, label, value)| {
+            let value = match *value {
+                Value::Sum(place) => self.counters.sum(place),
+                Value::Difference(began, ended) => {
+                    // What ends in between makes it one too many and never one too few.
+                    let ended = self.counters.sum(ended);
+                    self.counters.sum(began).saturating_sub(ended)
+                }
+            };
+            let mut labels = vec![pair("cluster", &self.name), pair(about.label, label)];
+            // As the other families have them.
+            labels.sort_by(|a, b| a.name().cmp(b.name()));
+            let mut metric = Metric::from_label(labels);
+            if about.kind == MetricType::GAUGE {
+                let mut gauge = Gauge::default();
+                gauge.set_value(value as f64);
+                metric.set_gauge(gauge);
+            } else {
+                let mut counter = Counter::default();
+                counter.set_value(value as f64);
+                metric.set_counter(counter);
+            }
+            metric
+        })
+    }
+}
+
+fn pair(name: &str, value: &str) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.into());
+    pair.set_value(value.into());
+    pair
+}

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
@@ -59,10 +58,6 @@ impl Pool {
             threads: Vec::new(),
         };
         for (index, (listeners, inbox)) in listeners.into_iter().zip(inboxes).enumerate() {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(StartError::Worker)?;
             let (started, start) = std::sync::mpsc::channel();
             let starting = Starting {
                 index,
@@ -73,7 +68,7 @@ impl Pool {
             };
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
-                .spawn(move || starting.run(&runtime, &started))
+                .spawn(move || starting.run(&started))
                 .map_err(StartError::Worker)?;
             match start.recv() {
                 Ok(outcome) => outcome?,
@@ -165,10 +160,21 @@ struct Starting {
 
 impl Starting {
     /// The whole life of the thread. Says by `started` how the beginning went.
-    fn run(self, runtime: &Runtime, started: &std::sync::mpsc::Sender<Result<(), StartError>>) {
+    fn run(self, started: &std::sync::mpsc::Sender<Result<(), StartError>>) {
         count_as_worker(self.index);
-        let local = LocalSet::new();
-        local.block_on(runtime, async {
+        // Its tasks stay on this thread, so that sessions may share what is not for several; a `LocalSet` in a runtime would
+        // be a second queue of tasks with rounds of its own.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = started.send(Err(StartError::Worker(error)));
+                return;
+            }
+        };
+        runtime.block_on(async {
             let resolver = match Resolver::new(&self.shared.dns) {
                 Ok(resolver) => resolver,
                 Err(error) => {

@@ -331,12 +331,27 @@ impl Upstream {
     }
 }
 
+type Dialled = Result<(TcpStream, SocketAddr), Vec<(SocketAddr, io::Error)>>;
+
+/// Dials until an address answers.
+async fn dial(found: &[IpAddr], port: u16, deadline: Instant) -> Dialled {
+    match *found {
+        [ip] => dial_one(SocketAddr::new(ip, port), deadline).await,
+        _ => dial_all(found, port, deadline).await,
+    }
+}
+
+/// The pod of a node has one address: nothing is to be staggered, and no task is needed.
+async fn dial_one(peer: SocketAddr, deadline: Instant) -> Dialled {
+    match timeout_at(deadline, TcpStream::connect(peer)).await {
+        Ok(Ok(stream)) => Ok((stream, peer)),
+        Ok(Err(error)) => Err(vec![(peer, error)]),
+        Err(_) => Err(vec![(peer, io::ErrorKind::TimedOut.into())]),
+    }
+}
+
 /// Dials all addresses, each a moment after the one before it or as soon as that failed; the first to answer wins.
-async fn dial(
-    found: &[IpAddr],
-    port: u16,
-    deadline: Instant,
-) -> Result<(TcpStream, SocketAddr), Vec<(SocketAddr, io::Error)>> {
+async fn dial_all(found: &[IpAddr], port: u16, deadline: Instant) -> Dialled {
     let mut waiting = found.iter().map(|&ip| SocketAddr::new(ip, port));
     // The last address must have its turn, and time to answer.
     let left = deadline.saturating_duration_since(Instant::now());

@@ -23,6 +23,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tracing::{info, warn};
@@ -82,7 +83,7 @@ impl Server {
         let mut clusters = Vec::new();
         let mut bound = 0;
         for cluster in config.clusters.values() {
-            let (ports, open) = bind_cluster(cluster, per_port)?;
+            let (ports, open) = bind_cluster(cluster, per_port, config.timeouts.keepalive)?;
             let cluster = Arc::new(start_cluster(&config, cluster, ports, &shared)?);
             for (route, Port { address, sockets }) in open {
                 info!(cluster = cluster.name, %route, %address, "listening");
@@ -101,7 +102,7 @@ impl Server {
         let admin = match config.admin {
             None => None,
             Some(address) => {
-                let Port { address, sockets } = listen(address, 1, || "admin.listen".into())?;
+                let Port { address, sockets } = listen(address, 1, None, || "admin.listen".into())?;
                 info!(%address, "admin listening");
                 let socket = sockets.into_iter().next().map(TcpListener::from_std);
                 socket.transpose().map_err(other)?
@@ -204,12 +205,13 @@ fn sockets_per_port(ports: usize, threads: usize) -> usize {
 fn bind_cluster(
     cluster: &VirtualCluster,
     per_port: usize,
+    keepalive: Option<Duration>,
 ) -> Result<(PortMap, Vec<(Route, Port)>), StartError> {
     let mut all = Vec::new();
     let mut bind = |port: NodePort, route: Route| -> Result<NodePort, StartError> {
         let address = SocketAddr::new(cluster.listen_address, port.bound);
         let purpose = || format!("cluster {}, {route}", cluster.name);
-        let open = listen(address, per_port, purpose)?;
+        let open = listen(address, per_port, keepalive, purpose)?;
         let bound = open.address.port();
         all.push((route, open));
         let advertised = match port.advertised {

@@ -14,10 +14,12 @@ use tracing::warn;
 
 use super::accept::{Listener, accept_loop};
 use super::balance::elsewhere;
+use super::listen::INHERITS;
 use crate::limits::{ConnectionLimit, Permit};
 use crate::metrics::Metrics;
 use crate::port_map::Route;
 use crate::session::{Accepted, Cluster, Phase, Worker, serve};
+use crate::transport::stream::tune;
 
 /// How many tasks the runtime lets run between two looks at the sockets, at least.
 const TASKS_A_TURN: usize = 30;
@@ -121,6 +123,10 @@ impl Thread {
             cluster,
             permit,
         } = arrival;
+        if !INHERITS {
+            // The connection may be gone already; reading will tell.
+            let _ = tune(&socket, cluster.timeouts.keepalive);
+        }
         let accepted = Accepted {
             socket,
             client,

@@ -25,7 +25,6 @@ use std::time::{Duration, Instant as WallInstant};
 
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tracing::debug;
 
 pub use cluster::Cluster;
 use end::EndReason;
@@ -35,7 +34,6 @@ use shared::Shared;
 
 use crate::port_map::Route;
 use crate::transport::deadline::Deadline;
-use crate::transport::stream::tune;
 use crate::upstream::resolver::Resolver;
 
 /// How long a drained client may take to close its side after it was told that no more answers come.
@@ -69,7 +67,7 @@ pub struct Worker {
 /// A client connection as it was accepted.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The socket.
+    /// The socket, tuned.
     pub socket: TcpStream,
     /// The client's address.
     pub client: SocketAddr,
@@ -89,10 +87,6 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
     } = accepted;
     let begin = WallInstant::now();
     let mut counted = Counted::new(cluster.clone(), route);
-    if let Err(error) = tune(&socket, cluster.timeouts.keepalive) {
-        // The connection may be gone already; reading will tell.
-        debug!(%client, %error, "socket options");
-    }
     let mut session = Session::new(socket, client, route, cluster.clone(), worker.clone());
     let mut changed = Box::pin(worker.changed.notified());
     let reason = std::future::poll_fn(|cx| {

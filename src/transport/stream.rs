@@ -205,13 +205,14 @@ pub fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
 
 /// What every socket of a session gets: no Nagle delay, and keepalive probes (a cloud balancer forgets a silent
 /// connection after minutes, Kafka clients keep one for nine).
-pub fn tune(socket: &TcpStream, keepalive: Option<Duration>) -> io::Result<()> {
-    socket.set_nodelay(true)?;
+pub fn tune<'s>(socket: impl Into<SockRef<'s>>, keepalive: Option<Duration>) -> io::Result<()> {
+    let socket = socket.into();
+    socket.set_tcp_nodelay(true)?;
     if let Some(interval) = keepalive {
         let probes = TcpKeepalive::new()
             .with_time(interval)
             .with_interval(interval);
-        SockRef::from(socket).set_tcp_keepalive(&probes)?;
+        socket.set_tcp_keepalive(&probes)?;
     }
     Ok(())
 }

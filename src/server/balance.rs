@@ -3,12 +3,19 @@
 //! The kernel spreads connections over the listening sockets of a port by a hash of their addresses. For many alike that
 //! is even enough. A few heavy ones it spreads as coins fall: of four connections and two threads, all four are on one
 //! thread once in eight times, and three on one half of the time. So each thread looks at the numbers of sessions when it
-//! has accepted, and hands the connection over to the thread with the fewest where the difference is more than an eighth
-//! of its own number: with fewer than eight sessions any difference counts, with many those that come and go would be
-//! handed about for nothing.
+//! has accepted, and hands the connection over to the thread with the fewest if the difference is more than a 32nd of its
+//! own number.
+//!
+//! So with up to 31 sessions a thread any difference counts: what comes together, as the connections of one client do, is
+//! spread evenly. With many it is seldom that one is handed over (of connections that come and go, 2 in 100 with 1,000
+//! sessions on each of eight threads), for the hash does well by itself and a hand-over costs a wake-up.
+//!
+//! Numbers know nothing of weight. How busy a thread is was tried beside them, in a simulation, and brought next to
+//! nothing: which of the new connections will be heavy nobody knows when they are accepted, and later they stay where they
+//! are, with their broker's.
 
 /// Of which part of its own number a worker may have more sessions than another without handing new ones over.
-const TOLERANCE: usize = 8;
+const TOLERANCE: usize = 32;
 
 /// The worker to hand a connection over to; `None` is the one that accepted it. `sessions` are the workers' numbers
 /// without this connection, `None` for a worker that is gone.
@@ -45,9 +52,10 @@ mod tests {
 
     #[test]
     fn among_many_sessions_small_differences_stay() {
-        assert_eq!(from(0, &[80, 70]), None);
-        assert_eq!(from(0, &[80, 69]), Some(1));
-        assert_eq!(from(0, &[8000, 7100]), None);
+        assert_eq!(from(0, &[31, 30]), Some(1));
+        assert_eq!(from(0, &[32, 31]), None);
+        assert_eq!(from(0, &[320, 310]), None);
+        assert_eq!(from(0, &[320, 309]), Some(1));
     }
 
     #[test]

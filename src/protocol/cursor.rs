@@ -131,10 +131,19 @@ impl<'a> Cursor<'a> {
 }
 
 /// An unsigned varint at the front of `bytes` and its length; `None` if it goes on behind them.
+#[inline]
 pub(super) fn parse_varint(
     bytes: &[u8],
     field: &'static str,
 ) -> Result<Option<(u32, usize)>, Malformed> {
+    match bytes {
+        // Nearly every one: counts of tags, lengths of names.
+        [byte @ ..=0x7f, ..] => Ok(Some((u32::from(*byte), 1))),
+        _ => parse_long_varint(bytes, field),
+    }
+}
+
+fn parse_long_varint(bytes: &[u8], field: &'static str) -> Result<Option<(u32, usize)>, Malformed> {
     let too_large = Malformed {
         field,
         problem: "varint beyond 32 bits",

@@ -83,201 +83,225 @@ impl Walk {
     /// and why it stopped. Progress is certain with 10 bytes (two varints), or with as many as a `Look` wants.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Stop), Malformed> {
         let bytes = bytes.get(..self.left as usize).unwrap_or(bytes);
-        let mut at = 0;
-        loop {
-            if self.skip > 0 {
-                let n = self.skip.min((bytes.len() - at) as u32);
-                at += n as usize;
-                self.pass(n);
-                if self.skip > 0 {
-                    return Ok((at, Stop::More));
+        let mut window = Window {
+            rest: bytes,
+            beyond: u64::from(self.left) - bytes.len() as u64,
+        };
+        self.skip = window.pass(self.skip.into(), "frame")?;
+        let stop = match self.skip {
+            0 => self.run(&mut window)?,
+            _ => Stop::More,
+        };
+        let n = bytes.len() - window.rest.len();
+        self.left -= n as u32;
+        Ok((n, stop))
+    }
+
+    /// Item by item until it must stop. What must not be looked at and is not there yet is left to `skip`.
+    fn run(&mut self, window: &mut Window<'_>) -> Result<Stop, Malformed> {
+        'levels: while let Some(level) = self.stack[..self.depth].last_mut() {
+            loop {
+                while level.tags > 0 {
+                    let Some((number, size)) = window.tag_header()? else {
+                        return window.more();
+                    };
+                    level.tags -= 1;
+                    let known = match level.fields[level.at as usize - 1] {
+                        Field::KnownTags(known) => known,
+                        _ => &[],
+                    };
+                    if let Some((_, fields)) = known.iter().find(|(known, _)| *known == number) {
+                        let left_behind =
+                            window.check("tagged field", size.into())? - u64::from(size);
+                        self.push(fields, 1, left_behind as u32);
+                        continue 'levels;
+                    }
+                    self.skip = window.pass(size.into(), "tagged field")?;
+                    if self.skip > 0 {
+                        return Ok(Stop::More);
+                    }
                 }
-            }
-            let rest = &bytes[at..];
-            match self.step(rest)? {
-                Step::Walked(n) => {
-                    at += n;
-                    self.left -= n as u32;
-                }
-                Step::Stop(Stop::Look, n) => {
-                    at += n;
-                    self.left -= n as u32;
-                    return Ok((at, Stop::Look));
-                }
-                Step::Stop(Stop::More, _) => {
-                    if rest.len() as u32 >= self.left {
+                let Some(field) = level.fields.get(level.at as usize) else {
+                    level.elements -= 1;
+                    level.at = 0;
+                    if level.elements > 0 {
+                        continue;
+                    }
+                    if ![ANY, window.left() as u32].contains(&level.left_behind) {
                         return Err(Malformed {
-                            field: "frame",
-                            problem: "it ends inside a field",
+                            field: "tagged field",
+                            problem: "its size is not that of its content",
                         });
                     }
-                    return Ok((at, Stop::More));
-                }
-                Step::Stop(stop, _) => return Ok((at, stop)),
-            }
-        }
-    }
-
-    /// One small item: a length, a count, a tag's header. What follows a length is left to `skip`.
-    fn step(&mut self, rest: &[u8]) -> Result<Step, Malformed> {
-        let Some(level) = self.stack[..self.depth].last_mut() else {
-            return Ok(Step::Stop(Stop::End, 0));
-        };
-        if level.tags > 0 {
-            let Some((number, tag)) = parse_varint(rest, "tag")? else {
-                return Ok(Step::MORE);
-            };
-            let Some((size, length)) = parse_varint(&rest[tag..], "tag size")? else {
-                return Ok(Step::MORE);
-            };
-            level.tags -= 1;
-            let known = match level.fields[level.at as usize - 1] {
-                Field::KnownTags(known) => known,
-                _ => &[],
-            };
-            let header = tag + length;
-            return match known.iter().find(|(known, _)| *known == number) {
-                Some((_, fields)) => self.push_tag(fields, size, header),
-                None => self.sized("tagged field", u64::from(size), header),
-            };
-        }
-        let Some(field) = level.fields.get(level.at as usize) else {
-            level.elements -= 1;
-            level.at = 0;
-            if level.elements == 0 {
-                if ![ANY, self.left].contains(&level.left_behind) {
-                    return Err(Malformed {
-                        field: "tagged field",
-                        problem: "its size is not that of its content",
-                    });
-                }
-                self.depth -= 1;
-            }
-            return Ok(Step::Walked(0));
-        };
-        match *field {
-            Field::Mark => {
-                level.at += 1;
-                Ok(Step::Stop(Stop::Mark, 0))
-            }
-            Field::Look(n) => {
-                if rest.len() < n as usize {
-                    return Ok(Step::MORE);
-                }
-                level.at += 1;
-                Ok(Step::Stop(Stop::Look, n as usize))
-            }
-            Field::Fixed(n) => {
-                level.at += 1;
-                self.sized("fixed fields", u64::from(n), 0)
-            }
-            Field::String => match rest.first_chunk::<2>() {
-                None => Ok(Step::MORE),
-                Some(&length) => {
-                    level.at += 1;
-                    match i16::from_be_bytes(length) {
-                        -1 => Ok(Step::Walked(2)),
-                        n => self.sized("string", non_negative(n.into(), "string")?, 2),
+                    self.depth -= 1;
+                    continue 'levels;
+                };
+                let (name, size) = match *field {
+                    Field::Mark => {
+                        level.at += 1;
+                        return Ok(Stop::Mark);
                     }
+                    Field::Look(n) => {
+                        let Some((_, rest)) = window.rest.split_at_checked(n as usize) else {
+                            return window.more();
+                        };
+                        window.rest = rest;
+                        level.at += 1;
+                        return Ok(Stop::Look);
+                    }
+                    Field::Fixed(n) => ("fixed fields", u64::from(n)),
+                    Field::String => match window.int16() {
+                        None => return window.more(),
+                        Some(-1) => ("string", 0),
+                        Some(n) => ("string", non_negative(n.into(), "string")?),
+                    },
+                    Field::Compact => match window.varint("compact string or bytes")? {
+                        None => return window.more(),
+                        Some(length) => ("compact string or bytes", compact(length)),
+                    },
+                    Field::Tags | Field::KnownTags(_) => match window.varint("tag count")? {
+                        None => return window.more(),
+                        Some(count) => {
+                            window.check("tag count", u64::from(count) * 2)?;
+                            level.tags = count;
+                            ("tag count", 0)
+                        }
+                    },
+                    Field::FixedArray(size) => match window.count()? {
+                        None => return window.more(),
+                        Some(count) => ("array", count * u64::from(size)),
+                    },
+                    Field::CompactFixedArray(size) => match window.varint("array count")? {
+                        None => return window.more(),
+                        Some(count) => ("array", compact(count) * u64::from(size)),
+                    },
+                    Field::Array(fields) | Field::CompactArray(fields) => {
+                        let count = match field {
+                            Field::Array(_) => window.count()?,
+                            _ => window.varint("array count")?.map(compact),
+                        };
+                        let Some(count) = count else {
+                            return window.more();
+                        };
+                        // An element has one byte at least.
+                        window.check("array", count)?;
+                        level.at += 1;
+                        if count > 0 {
+                            self.push(fields, count as u32, ANY);
+                            continue 'levels;
+                        }
+                        continue;
+                    }
+                };
+                level.at += 1;
+                self.skip = window.pass(size, name)?;
+                if self.skip > 0 {
+                    return Ok(Stop::More);
                 }
-            },
-            Field::Compact => match parse_varint(rest, "compact string or bytes")? {
-                None => Ok(Step::MORE),
-                Some((length, n)) => {
-                    level.at += 1;
-                    self.sized("compact string or bytes", compact(length), n)
-                }
-            },
-            Field::Tags | Field::KnownTags(_) => match parse_varint(rest, "tag count")? {
-                None => Ok(Step::MORE),
-                Some((count, n)) => {
-                    level.at += 1;
-                    level.tags = count;
-                    self.check("tag count", u64::from(count) * 2, n)
-                }
-            },
-            Field::Array(fields) => match rest.first_chunk::<4>() {
-                None => Ok(Step::MORE),
-                Some(&count) => self.push(fields, int32_count(count)?, 4),
-            },
-            Field::CompactArray(fields) => match parse_varint(rest, "array count")? {
-                None => Ok(Step::MORE),
-                Some((count, n)) => self.push(fields, compact(count), n),
-            },
-            Field::FixedArray(size) => match rest.first_chunk::<4>() {
-                None => Ok(Step::MORE),
-                Some(&count) => {
-                    level.at += 1;
-                    self.sized("array", int32_count(count)? * u64::from(size), 4)
-                }
-            },
-            Field::CompactFixedArray(size) => match parse_varint(rest, "array count")? {
-                None => Ok(Step::MORE),
-                Some((count, n)) => {
-                    level.at += 1;
-                    self.sized("array", compact(count) * u64::from(size), n)
-                }
-            },
+            }
         }
+        Ok(Stop::End)
     }
 
-    /// Something of `size` bytes follows the `header` bytes just read.
-    fn sized(&mut self, field: &'static str, size: u64, header: usize) -> Result<Step, Malformed> {
-        let step = self.check(field, size, header)?;
-        self.skip = size as u32;
-        Ok(step)
-    }
-
-    fn push(
-        &mut self,
-        fields: &'static [Field],
-        elements: u64,
-        header: usize,
-    ) -> Result<Step, Malformed> {
-        // An element has one byte at least.
-        let step = self.check("array", elements, header)?;
-        self.stack[self.depth - 1].at += 1;
-        if elements > 0 {
-            self.stack[self.depth] = Level {
-                fields,
-                at: 0,
-                elements: elements as u32,
-                tags: 0,
-                left_behind: ANY,
-            };
-            self.depth += 1;
-        }
-        Ok(step)
-    }
-
-    /// The content of a tagged field whose number and size are the `header` bytes just read.
-    fn push_tag(
-        &mut self,
-        fields: &'static [Field],
-        size: u32,
-        header: usize,
-    ) -> Result<Step, Malformed> {
-        let step = self.check("tagged field", u64::from(size), header)?;
+    fn push(&mut self, fields: &'static [Field], elements: u32, left_behind: u32) {
         self.stack[self.depth] = Level {
             fields,
             at: 0,
-            elements: 1,
+            elements,
             tags: 0,
-            left_behind: self.left - header as u32 - size,
+            left_behind,
         };
         self.depth += 1;
-        Ok(step)
+    }
+}
+
+/// The bytes of the frame that are there, less those that were walked.
+struct Window<'a> {
+    rest: &'a [u8],
+    /// How many bytes of the frame follow them.
+    beyond: u64,
+}
+
+impl Window<'_> {
+    /// Bytes of the frame that are still to come.
+    fn left(&self) -> u64 {
+        self.rest.len() as u64 + self.beyond
     }
 
-    /// Compares a length with what is left of the frame behind the `header` bytes just read.
-    fn check(&self, field: &'static str, size: u64, header: usize) -> Result<Step, Malformed> {
-        if size > u64::from(self.left).saturating_sub(header as u64) {
-            return Err(Malformed {
+    /// Compares a length with what is left of the frame, which is returned.
+    fn check(&self, field: &'static str, size: u64) -> Result<u64, Malformed> {
+        let left = self.left();
+        match size <= left {
+            true => Ok(left),
+            false => Err(Malformed {
                 field,
                 problem: "length beyond the frame",
-            });
+            }),
         }
-        Ok(Step::Walked(header))
+    }
+
+    /// Passes over as many bytes, and returns how many of them are not there yet.
+    #[inline]
+    fn pass(&mut self, size: u64, field: &'static str) -> Result<u32, Malformed> {
+        if let Some(rest) = self.rest.get(size as usize..) {
+            self.rest = rest;
+            return Ok(0);
+        }
+        self.check(field, size)?;
+        let unseen = size - self.rest.len() as u64;
+        self.rest = &[];
+        Ok(unseen as u32)
+    }
+
+    /// The next item is not there as a whole: that of a frame which ends here never will be.
+    #[cold]
+    fn more(&self) -> Result<Stop, Malformed> {
+        match self.beyond {
+            0 => Err(Malformed {
+                field: "frame",
+                problem: "it ends inside a field",
+            }),
+            _ => Ok(Stop::More),
+        }
+    }
+
+    #[inline]
+    fn varint(&mut self, field: &'static str) -> Result<Option<u32>, Malformed> {
+        let parsed = parse_varint(self.rest, field)?;
+        Ok(parsed.map(|(value, n)| {
+            self.rest = &self.rest[n..];
+            value
+        }))
+    }
+
+    /// A tag and its size: both or none.
+    fn tag_header(&mut self) -> Result<Option<(u32, u32)>, Malformed> {
+        let begin = self.rest;
+        if let Some(tag) = self.varint("tag")?
+            && let Some(size) = self.varint("tag size")?
+        {
+            return Ok(Some((tag, size)));
+        }
+        self.rest = begin;
+        Ok(None)
+    }
+
+    fn int16(&mut self) -> Option<i16> {
+        let (bytes, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(i16::from_be_bytes(*bytes))
+    }
+
+    /// The int32 count of an array; -1 is null.
+    fn count(&mut self) -> Result<Option<u64>, Malformed> {
+        let Some((bytes, rest)) = self.rest.split_first_chunk() else {
+            return Ok(None);
+        };
+        self.rest = rest;
+        match i32::from_be_bytes(*bytes) {
+            -1 => Ok(Some(0)),
+            n => non_negative(n.into(), "array").map(Some),
+        }
     }
 }
 
@@ -356,24 +380,8 @@ const TOO_LONG: Malformed = Malformed {
     problem: "an item too long",
 };
 
-enum Step {
-    Walked(usize),
-    Stop(Stop, usize),
-}
-
-impl Step {
-    const MORE: Step = Step::Stop(Stop::More, 0);
-}
-
 fn compact(length: u32) -> u64 {
     u64::from(length.saturating_sub(1))
-}
-
-fn int32_count(count: [u8; 4]) -> Result<u64, Malformed> {
-    match i32::from_be_bytes(count) {
-        -1 => Ok(0),
-        n => non_negative(n.into(), "array"),
-    }
 }
 
 fn non_negative(n: i64, field: &'static str) -> Result<u64, Malformed> {

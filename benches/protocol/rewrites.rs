@@ -79,6 +79,11 @@ pub(crate) fn produce(criterion: &mut Criterion) {
         let kind = WholeResponse::Produce;
         let name = format!("{partitions} partitions, {endpoints} endpoints, v{version}");
         whole(&mut group, &name, kind, version, &response, partitions);
+        let frame = &response[SIZE_BYTES..];
+        let name = format!("{name}, only looked at");
+        case(&mut group, &name, frame.len(), partitions, || {
+            rewrite::needs_rewrite(kind, version, black_box(frame)).unwrap()
+        });
     }
 }
 

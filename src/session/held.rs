@@ -33,17 +33,14 @@ impl HeldFor {
         else {
             return self.handshake_done(shared, frame);
         };
-        let mut bytes = Vec::new();
-        let cx = shared.cluster.rewrite_context();
-        let findings = rewrite::whole(kind, api_version, frame, &cx, &mut bytes)
-            .map_err(|e| malformed(api_key, e))?;
-        let may_pass = matches!(
-            kind,
-            WholeResponse::Produce | WholeResponse::ShareAcknowledge
-        );
-        if may_pass && findings.rewritten == 0 && findings.unmapped.is_empty() {
+        let refused = |e| malformed(api_key, e);
+        if !rewrite::needs_rewrite(kind, api_version, frame).map_err(refused)? {
             return Ok(None);
         }
+        let mut bytes = Vec::new();
+        let cx = shared.cluster.rewrite_context();
+        let findings =
+            rewrite::whole(kind, api_version, frame, &cx, &mut bytes).map_err(refused)?;
         Ok(Some((bytes, findings)))
     }
 

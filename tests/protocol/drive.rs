@@ -34,7 +34,9 @@ pub(crate) fn whole(
     ports: &PortMap,
 ) -> Result<Rewritten, Malformed> {
     let mut out = Vec::new();
-    let findings = rewrite::whole(kind, version, frame, &context(ports), &mut out)?;
+    let outcome = rewrite::whole(kind, version, frame, &context(ports), &mut out);
+    assert_need(kind, version, frame, &outcome);
+    let findings = outcome?;
     assert_bounded(&out, &findings, frame.len());
     let (size, frame) = out.split_first_chunk().unwrap();
     assert_eq!(u32::from_be_bytes(*size) as usize, frame.len());
@@ -42,6 +44,25 @@ pub(crate) fn whole(
         frame: frame.to_vec(),
         findings,
     })
+}
+
+/// What need not be rewritten passes as it is: the rewrite must find nothing in it, and refuse what is refused unseen.
+fn assert_need(
+    kind: WholeResponse,
+    version: i16,
+    frame: &[u8],
+    outcome: &Result<Findings, Malformed>,
+) {
+    let always = !matches!(
+        kind,
+        WholeResponse::Produce | WholeResponse::ShareAcknowledge
+    );
+    match (rewrite::needs_rewrite(kind, version, frame), outcome) {
+        (Ok(true), Ok(findings)) => assert!(always || *findings != Findings::default()),
+        (Ok(false), Ok(findings)) => assert_eq!(*findings, Findings::default()),
+        (Ok(true) | Err(_), Err(_)) => {}
+        (needed, _) => panic!("{needed:?}, but the rewrite of {frame:02x?} says {outcome:?}"),
+    }
 }
 
 pub(crate) fn metadata(

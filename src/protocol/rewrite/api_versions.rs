@@ -4,6 +4,7 @@ use super::super::Malformed;
 use super::super::api::{self, API_VERSIONS, Policy};
 use super::super::cursor::{Cursor, put_array_length};
 use super::super::prefix::SIZE_BYTES;
+use super::Elements;
 
 /// Kafka's error code for an api version that is not known; the answer then has the layout of version 0 (KIP-511).
 const UNSUPPORTED_VERSION: i16 = 35;
@@ -47,8 +48,7 @@ fn intersect(
     let flexible = version >= 3 && error != UNSUPPORTED_VERSION;
     out.extend_from_slice(&frame[..cursor.position()]);
     let count = cursor.array_length(flexible, "api keys")?;
-    let mut kept = Vec::new();
-    let mut kept_count = 0;
+    let mut kept = Elements::begin(out, flexible, count);
     for _ in 0..count {
         let key = cursor.i16("api key")?;
         let min = cursor.i16("min version")?;
@@ -65,14 +65,13 @@ fn intersect(
         if min > ceiling || max < floor {
             continue;
         }
-        kept.extend_from_slice(&key.to_be_bytes());
-        kept.extend_from_slice(&min.max(floor).to_be_bytes());
-        kept.extend_from_slice(&max.min(ceiling).to_be_bytes());
-        kept.extend_from_slice(tags);
-        kept_count += 1;
+        out.extend_from_slice(&key.to_be_bytes());
+        out.extend_from_slice(&min.max(floor).to_be_bytes());
+        out.extend_from_slice(&max.min(ceiling).to_be_bytes());
+        out.extend_from_slice(tags);
+        kept.kept += 1;
     }
-    put_array_length(out, flexible, kept_count);
-    out.extend_from_slice(&kept);
+    kept.end(out);
     out.extend_from_slice(cursor.rest());
     Ok(())
 }

@@ -31,8 +31,9 @@ pub(super) fn rewrite(
     let known = endpoint_type == BROKERS && cx.ports.contains(NodeId(controller));
     out.extend_from_slice(&if known { controller } else { -1 }.to_be_bytes());
 
-    let mut brokers = Elements::new(true);
-    for _ in 0..cursor.array_length(true, "brokers")? {
+    let count = cursor.array_length(true, "brokers")?;
+    let mut brokers = Elements::begin(out, true, count);
+    for _ in 0..count {
         let node_id = cursor.i32("node id")?;
         let host = cursor.string(true, "host")?.unwrap_or_default();
         let port = cursor.i32("port")?;
@@ -46,10 +47,10 @@ pub(super) fn rewrite(
         if endpoint_type == BROKERS
             && let Some(address) = findings.replace(cx, node_id, host, port)
         {
-            brokers.broker(node_id, address, &frame[rest..cursor.position()]);
+            brokers.broker(out, node_id, address, &frame[rest..cursor.position()]);
         }
     }
-    brokers.write(out);
+    brokers.end(out);
     out.extend_from_slice(cursor.rest());
     Ok(())
 }

@@ -31,10 +31,7 @@ pub(super) fn produce(
             let mut told = Vec::new();
             rewrite(&mut field, data, cx, &mut told, findings)?;
             if !field.rest().is_empty() {
-                return Err(Malformed {
-                    field: "node endpoints",
-                    problem: "longer than its content",
-                });
+                return Err(LONGER);
             }
             put_varint(out, told.len() as u32);
             out.extend_from_slice(&told);
@@ -63,6 +60,39 @@ pub(super) fn share_acknowledge(
     Ok(())
 }
 
+/// Whether a Produce answer names any node.
+pub(super) fn in_produce(version: i16, frame: &[u8]) -> Result<bool, Malformed> {
+    let (_, rest) = frame.split_at(to_mark(walker::produce(version), frame)?);
+    let mut cursor = Cursor::new(rest);
+    let mut any = false;
+    for _ in 0..cursor.varint("tags")? {
+        let tag = cursor.varint("tags")?;
+        let size = cursor.varint("tags")?;
+        let data = cursor.take(size as usize, "tags")?;
+        if tag == 0 {
+            let mut field = Cursor::new(data);
+            if field.array_length(true, "node endpoints")? > 0 {
+                any = true;
+            } else if !field.rest().is_empty() {
+                return Err(LONGER);
+            }
+        }
+    }
+    Ok(any)
+}
+
+/// Whether a ShareAcknowledge answer names any node.
+pub(super) fn in_share_acknowledge(version: i16, frame: &[u8]) -> Result<bool, Malformed> {
+    let (_, rest) = frame.split_at(to_mark(walker::share_acknowledge(version), frame)?);
+    let count = Cursor::new(rest).array_length(true, "node endpoints")?;
+    Ok(count > 0)
+}
+
+const LONGER: Malformed = Malformed {
+    field: "node endpoints",
+    problem: "longer than its content",
+};
+
 fn to_mark(fields: &'static [Field], frame: &[u8]) -> Result<usize, Malformed> {
     match Walk::new(fields, frame.len() as u32).advance(frame)? {
         (n, Stop::Mark) => Ok(n),
@@ -81,8 +111,9 @@ fn rewrite(
     out: &mut Vec<u8>,
     findings: &mut Findings,
 ) -> Result<(), Malformed> {
-    let mut endpoints = Elements::new(true);
-    for _ in 0..cursor.array_length(true, "node endpoints")? {
+    let count = cursor.array_length(true, "node endpoints")?;
+    let mut endpoints = Elements::begin(out, true, count);
+    for _ in 0..count {
         let node_id = cursor.i32("node id")?;
         let host = cursor.string(true, "host")?.unwrap_or_default();
         let port = cursor.i32("port")?;
@@ -90,9 +121,9 @@ fn rewrite(
         cursor.string(true, "rack")?;
         cursor.tags("node endpoint")?;
         if let Some(address) = findings.replace(cx, node_id, host, port) {
-            endpoints.broker(node_id, address, &bytes[rest..cursor.position()]);
+            endpoints.broker(out, node_id, address, &bytes[rest..cursor.position()]);
         }
     }
-    endpoints.write(out);
+    endpoints.end(out);
     Ok(())
 }

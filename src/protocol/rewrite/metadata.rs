@@ -6,7 +6,7 @@ use super::super::prefix::SIZE_BYTES;
 use super::super::schema;
 use super::super::walk::{Feed, Walk};
 use super::super::walker::ResponseWalker;
-use super::{Context, Elements, Findings, SeenBroker, size_field};
+use super::{Context, Elements, Findings, SeenBroker, begin, size_field};
 use crate::port_map::NodeId;
 
 /// Finds the end of the head (everything up to and including the controller id; in version 0 the brokers) while the
@@ -48,19 +48,19 @@ pub fn metadata_head(
     let mut findings = Findings::default();
     let mut cursor = Cursor::new(head);
     read_header(version, &mut cursor)?;
-    out.clear();
-    out.extend_from_slice(&[0; SIZE_BYTES]);
+    begin(out, head.len());
     out.extend_from_slice(&head[..cursor.position()]);
 
-    let mut brokers = Elements::new(flexible);
-    for _ in 0..cursor.array_length(flexible, "brokers")? {
+    let count = cursor.array_length(flexible, "brokers")?;
+    let mut brokers = Elements::begin(out, flexible, count);
+    for _ in 0..count {
         let broker = Broker::read(version, &mut cursor)?;
         if let Some(address) = findings.replace(cx, broker.node_id, broker.host, broker.port) {
             let rest = &head[broker.rest..cursor.position()];
-            brokers.broker(broker.node_id, address, rest);
+            brokers.broker(out, broker.node_id, address, rest);
         }
     }
-    brokers.write(out);
+    brokers.end(out);
 
     if version >= 1 {
         let cluster_id = cursor.position();

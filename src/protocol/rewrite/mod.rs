@@ -57,8 +57,7 @@ pub fn whole(
     cx: &Context<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Findings, Malformed> {
-    out.clear();
-    out.extend_from_slice(&[0; SIZE_BYTES]);
+    begin(out, frame.len());
     let mut findings = Findings::default();
     match kind {
         WholeResponse::ApiVersions => api_versions::rewrite(version, frame, cx.policy, out)?,
@@ -76,6 +75,26 @@ pub fn whole(
     Ok(findings)
 }
 
+/// Whether there is anything in a whole answer to rewrite; where there is not, the frame may pass as it is. Nothing is
+/// allocated: nearly no Produce answer names a node.
+pub fn needs_rewrite(kind: WholeResponse, version: i16, frame: &[u8]) -> Result<bool, Malformed> {
+    match kind {
+        WholeResponse::ApiVersions
+        | WholeResponse::FindCoordinator
+        | WholeResponse::DescribeCluster => Ok(true),
+        WholeResponse::Produce => endpoints::in_produce(version, frame),
+        WholeResponse::ShareAcknowledge => endpoints::in_share_acknowledge(version, frame),
+    }
+}
+
+/// Makes room for a size field and what stands in for `bytes` bytes of the broker's. Its hosts are rarely shorter than
+/// ours: mostly this is the only allocation.
+fn begin(out: &mut Vec<u8>, bytes: usize) {
+    out.clear();
+    out.reserve_exact(SIZE_BYTES + bytes);
+    out.extend_from_slice(&[0; SIZE_BYTES]);
+}
+
 /// The size field of a frame; our addresses may be longer than the broker's, and a frame has an end.
 fn size_field(bytes: usize) -> Result<[u8; SIZE_BYTES], Malformed> {
     i32::try_from(bytes)
@@ -88,13 +107,21 @@ fn size_field(bytes: usize) -> Result<[u8; SIZE_BYTES], Malformed> {
 
 impl SeenBroker {
     fn new(node_id: i32, host: &[u8], port: i32) -> Self {
+        let host = host.get(..HOST_BYTES).unwrap_or(host);
+        let host = match std::str::from_utf8(host) {
+            // Without a way out in the middle, many bytes are looked at at a time.
+            Ok(host)
+                if host
+                    .bytes()
+                    .fold(true, |all, byte| all & is_printable(byte)) =>
+            {
+                host.to_owned()
+            }
+            _ => host.iter().copied().map(printable).collect(),
+        };
         SeenBroker {
             node_id: NodeId(node_id),
-            host: host
-                .iter()
-                .take(HOST_BYTES)
-                .map(|byte| printable(*byte))
-                .collect(),
+            host,
             port: u16::try_from(port).unwrap_or(0),
         }
     }
@@ -104,11 +131,14 @@ impl SeenBroker {
 const HOST_BYTES: usize = 254;
 
 fn printable(byte: u8) -> char {
-    match byte {
-        b'"' | b'\\' => char::REPLACEMENT_CHARACTER,
-        byte if byte.is_ascii_graphic() => byte.into(),
-        _ => char::REPLACEMENT_CHARACTER,
+    match is_printable(byte) {
+        true => byte.into(),
+        false => char::REPLACEMENT_CHARACTER,
     }
+}
+
+fn is_printable(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')
 }
 
 impl Findings {
@@ -135,35 +165,56 @@ impl Findings {
     }
 }
 
-/// Collects the elements of an array whose length is known only at the end.
+/// An array that is written without knowing yet how many of its elements stay.
 struct Elements {
     flexible: bool,
-    count: usize,
-    bytes: Vec<u8>,
+    /// Where the count is, and where the elements begin.
+    count_at: usize,
+    elements_at: usize,
+    said: usize,
+    kept: usize,
 }
 
 impl Elements {
-    fn new(flexible: bool) -> Self {
+    /// Begins an array of which at most `said` elements will be kept.
+    fn begin(out: &mut Vec<u8>, flexible: bool, said: usize) -> Self {
+        let count_at = out.len();
+        put_array_length(out, flexible, said);
         Elements {
             flexible,
-            count: 0,
-            bytes: Vec::new(),
+            count_at,
+            elements_at: out.len(),
+            said,
+            kept: 0,
         }
     }
 
     /// node id, host, port: how every broker begins. `rest` is what follows, copied.
-    fn broker(&mut self, node_id: i32, address: AdvertisedAddress<'_>, rest: &[u8]) {
-        self.count += 1;
-        self.bytes.extend_from_slice(&node_id.to_be_bytes());
-        put_string(&mut self.bytes, self.flexible, address.host.as_bytes());
-        self.bytes
-            .extend_from_slice(&i32::from(address.port).to_be_bytes());
-        self.bytes.extend_from_slice(rest);
+    fn broker(
+        &mut self,
+        out: &mut Vec<u8>,
+        node_id: i32,
+        address: AdvertisedAddress<'_>,
+        rest: &[u8],
+    ) {
+        self.kept += 1;
+        out.extend_from_slice(&node_id.to_be_bytes());
+        put_string(out, self.flexible, address.host.as_bytes());
+        out.extend_from_slice(&i32::from(address.port).to_be_bytes());
+        out.extend_from_slice(rest);
     }
 
-    fn write(self, out: &mut Vec<u8>) {
-        put_array_length(out, self.flexible, self.count);
-        out.extend_from_slice(&self.bytes);
+    /// Sets the count to what was kept. A smaller number never needs more bytes.
+    fn end(self, out: &mut Vec<u8>) {
+        if self.kept == self.said {
+            return;
+        }
+        let end = out.len();
+        put_array_length(out, self.flexible, self.kept);
+        let count_end = self.count_at + out.len() - end;
+        out.copy_within(end.., self.count_at);
+        out.truncate(end);
+        out.drain(count_end..self.elements_at);
     }
 }
 

@@ -17,4 +17,5 @@ pub mod client;
 pub mod dns;
 pub mod frames;
 pub mod proxy;
+pub mod tools;
 pub mod wire;

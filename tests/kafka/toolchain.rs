@@ -4,12 +4,13 @@
 use std::env;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use rustix::fs::{FlockOperation, flock};
+
+pub use crate::common::tools::available;
 
 /// The broker version in which every feature is tested, and the client version of the same number.
 pub const KAFKA_4: &str = "4.3.1";
@@ -17,29 +18,6 @@ pub const KAFKA_4: &str = "4.3.1";
 pub const KAFKA_3: &str = "3.9.2";
 /// A client from before KIP-951, KIP-848 and tagged fields in many requests.
 pub const KAFKA_2: &str = "2.8.2";
-
-/// Whether all these tools are on the PATH. Where one is missing the test must return: it was said loudly that it is skipped, unless
-/// `PORTOLAN_REQUIRE_KAFKA=1`, in which case this panics.
-pub fn available(tools: &[&str]) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let missing: Vec<&str> = tools
-        .iter()
-        .copied()
-        .filter(|tool| !env::split_paths(&path).any(|dir| dir.join(tool).is_file()))
-        .collect();
-    if missing.is_empty() {
-        return true;
-    }
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let line = format!("SKIPPED: {test} needs {}\n", missing.join(" and "));
-    assert!(
-        env::var_os("PORTOLAN_REQUIRE_KAFKA").is_none_or(|value| value != "1"),
-        "{line}"
-    );
-    // Past the test harness, which shows what a test prints only if it fails.
-    let _ = std::io::stderr().write_all(line.as_bytes());
-    false
-}
 
 /// Where everything that is fetched or built stays from one run to the next.
 pub fn cache() -> PathBuf {

@@ -1,6 +1,7 @@
 //! Answers of any bytes: what we let pass makes no client dial an address that is not ours.
 //!
-//! The first byte picks an api and version; the rest is the answer from its correlation id on.
+//! The first byte picks an api and version, and whether opaque bytes pass unseen; the rest is the answer from its
+//! correlation id on.
 
 #![no_main]
 
@@ -27,10 +28,11 @@ fuzz_target!(|input: &[u8]| {
         return;
     }
     let ports = ports();
+    let skip = *choice / 40 % 2 == 1;
     let choice = i16::from(*choice) % 40;
     let whole = |kind, version| drive::whole(kind, version, frame, &ports).map(|done| done.frame);
     let walk = |kind, version| {
-        let walked = drive::walked(kind, version, frame, &ports, &[50], false);
+        let walked = drive::walked(kind, version, frame, &ports, &[50], skip);
         walked.map(|(walked, _)| walked)
     };
     let (api_key, version, told) = match choice {

@@ -96,6 +96,15 @@ impl fmt::Display for BrokerAddress {
     }
 }
 
+impl std::str::FromStr for BrokerAddress {
+    type Err = String;
+
+    /// `HOST:PORT`, or what is wrong with it and what to write instead.
+    fn from_str(text: &str) -> Result<Self, String> {
+        address::broker(text).map_err(|(problem, remedy)| format!("{problem}: {remedy}"))
+    }
+}
+
 /// How a node's address is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeAddress {

@@ -4,27 +4,27 @@ use super::Malformed;
 
 /// Reads from the front of a slice. Nothing here allocates.
 #[derive(Clone, Debug)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Cursor { bytes, at: 0 }
     }
 
     /// How many bytes were read.
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.at
     }
 
     /// The bytes that were not read yet.
-    pub(super) fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
     }
 
-    pub(super) fn take(&mut self, n: usize, field: &'static str) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn take(&mut self, n: usize, field: &'static str) -> Result<&'a [u8], Malformed> {
         let taken = self.rest().get(..n).ok_or(Malformed {
             field,
             problem: "length beyond the frame",
@@ -42,20 +42,24 @@ impl<'a> Cursor<'a> {
         Ok(*taken)
     }
 
-    pub(super) fn i8(&mut self, field: &'static str) -> Result<i8, Malformed> {
+    pub(crate) fn i8(&mut self, field: &'static str) -> Result<i8, Malformed> {
         Ok(i8::from_be_bytes(self.array(field)?))
     }
 
-    pub(super) fn i16(&mut self, field: &'static str) -> Result<i16, Malformed> {
+    pub(crate) fn i16(&mut self, field: &'static str) -> Result<i16, Malformed> {
         Ok(i16::from_be_bytes(self.array(field)?))
     }
 
-    pub(super) fn i32(&mut self, field: &'static str) -> Result<i32, Malformed> {
+    pub(crate) fn i32(&mut self, field: &'static str) -> Result<i32, Malformed> {
         Ok(i32::from_be_bytes(self.array(field)?))
     }
 
+    pub(crate) fn i64(&mut self, field: &'static str) -> Result<i64, Malformed> {
+        Ok(i64::from_be_bytes(self.array(field)?))
+    }
+
     /// An unsigned varint of at most 32 bits (KIP-482).
-    pub(super) fn varint(&mut self, field: &'static str) -> Result<u32, Malformed> {
+    pub(crate) fn varint(&mut self, field: &'static str) -> Result<u32, Malformed> {
         match parse_varint(self.rest(), field)? {
             Some((value, n)) => {
                 self.at += n;
@@ -69,7 +73,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string; `None` is null. Compact (varint length + 1) in flexible versions, int16 length before.
-    pub(super) fn string(
+    pub(crate) fn string(
         &mut self,
         flexible: bool,
         field: &'static str,
@@ -93,7 +97,7 @@ impl<'a> Cursor<'a> {
 
     /// The number of elements of an array; null counts as none. An element has at least one byte, so a number beyond the
     /// bytes that are left is refused here.
-    pub(super) fn array_length(
+    pub(crate) fn array_length(
         &mut self,
         flexible: bool,
         field: &'static str,
@@ -119,7 +123,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads past a section of tagged fields; returns its bytes.
-    pub(super) fn tags(&mut self, field: &'static str) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn tags(&mut self, field: &'static str) -> Result<&'a [u8], Malformed> {
         let begin = self.at;
         for _ in 0..self.varint(field)? {
             self.varint(field)?;
@@ -132,7 +136,7 @@ impl<'a> Cursor<'a> {
 
 /// An unsigned varint at the front of `bytes` and its length; `None` if it goes on behind them.
 #[inline]
-pub(super) fn parse_varint(
+pub(crate) fn parse_varint(
     bytes: &[u8],
     field: &'static str,
 ) -> Result<Option<(u32, usize)>, Malformed> {
@@ -163,7 +167,7 @@ fn parse_long_varint(bytes: &[u8], field: &'static str) -> Result<Option<(u32, u
 }
 
 /// Appends an unsigned varint.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u32) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -172,7 +176,7 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u32) {
 }
 
 /// Appends a string that is not null.
-pub(super) fn put_string(out: &mut Vec<u8>, flexible: bool, text: &[u8]) {
+pub(crate) fn put_string(out: &mut Vec<u8>, flexible: bool, text: &[u8]) {
     if flexible {
         put_varint(out, text.len() as u32 + 1);
     } else {
@@ -183,7 +187,7 @@ pub(super) fn put_string(out: &mut Vec<u8>, flexible: bool, text: &[u8]) {
 }
 
 /// Appends the number of elements of an array that is not null.
-pub(super) fn put_array_length(out: &mut Vec<u8>, flexible: bool, length: usize) {
+pub(crate) fn put_array_length(out: &mut Vec<u8>, flexible: bool, length: usize) {
     if flexible {
         put_varint(out, length as u32 + 1);
     } else {

@@ -13,7 +13,7 @@
 
 pub mod acks;
 pub mod api;
-mod cursor;
+pub(crate) mod cursor;
 pub mod prefix;
 pub mod rewrite;
 pub mod sasl;

@@ -1,0 +1,146 @@
+//! Authenticates a connection: SaslHandshake v1, then PLAIN or SCRAM by SaslAuthenticate (KIP-43, KIP-84, KIP-152).
+
+use std::fmt;
+
+use kafka_protocol::messages::{ApiKey, SaslAuthenticateRequest, SaslHandshakeRequest};
+use kafka_protocol::protocol::StrBytes;
+
+use super::connection::Connection;
+use super::scram::{Hash, Scram};
+use super::{Error, codes};
+use crate::protocol::Malformed;
+use crate::protocol::cursor::Cursor;
+
+/// A user and how it proves to be it.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(super) mechanism: Mechanism,
+    pub(super) username: String,
+    pub(super) password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the password.
+        write!(f, "{} as {}", self.mechanism.name(), self.username)
+    }
+}
+
+/// The mechanisms that this client has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Mechanism {
+    /// The password as it is.
+    #[value(name = "PLAIN")]
+    Plain,
+    /// RFC 7677
+    #[value(name = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// The same with a longer hash
+    #[value(name = "SCRAM-SHA-512")]
+    ScramSha512,
+}
+
+impl Mechanism {
+    fn name(self) -> &'static str {
+        match self {
+            Mechanism::Plain => "PLAIN",
+            Mechanism::ScramSha256 => "SCRAM-SHA-256",
+            Mechanism::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+/// Authenticates, or says what the broker said.
+pub(super) async fn authenticate(
+    connection: &mut Connection,
+    credentials: &Credentials,
+) -> Result<(), Error> {
+    handshake(connection, credentials.mechanism).await?;
+    let Credentials {
+        username, password, ..
+    } = credentials;
+    let hash = match credentials.mechanism {
+        Mechanism::Plain => {
+            let token = format!("\0{username}\0{password}").into_bytes();
+            return exchange(connection, token).await.map(drop);
+        }
+        Mechanism::ScramSha256 => Hash::Sha256,
+        Mechanism::ScramSha512 => Hash::Sha512,
+    };
+    let untrue = |connection: &Connection, problem: String| {
+        let remedy = "do not trust this address with a password: it may not be a broker";
+        connection.fault(format!("SCRAM: {problem}"), remedy)
+    };
+    let scram =
+        Scram::new(hash, username, password).map_err(|error| connection.fault(error, ""))?;
+    let first = exchange(connection, scram.first().into_bytes()).await?;
+    let (last, expected) = scram
+        .last(&first)
+        .map_err(|problem| untrue(connection, problem))?;
+    let answer = exchange(connection, last.into_bytes()).await?;
+    expected
+        .verify(&answer)
+        .map_err(|problem| untrue(connection, problem))
+}
+
+async fn handshake(connection: &mut Connection, mechanism: Mechanism) -> Result<(), Error> {
+    let version = connection
+        .version(ApiKey::SaslHandshake, 1..=1)
+        .map_err(|_| {
+            let remedy = "the listener may be without SASL: leave --sasl-mechanism out";
+            connection.fault("it does not offer SaslHandshake 1".into(), remedy)
+        })?;
+    let request =
+        SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism.name()));
+    let answer = connection.ask(&request, version).await?;
+    let (error, offered) = read_handshake(&answer).map_err(|m| connection.malformed(m))?;
+    match error {
+        codes::NONE => Ok(()),
+        codes::UNSUPPORTED_SASL_MECHANISM => {
+            let words = format!("{} is not enabled; {offered} are", mechanism.name());
+            Err(connection.refused("SASL", error, &words))
+        }
+        _ => Err(connection.refused("SASL", error, "")),
+    }
+}
+
+/// The error code, and the mechanisms that are enabled.
+fn read_handshake(body: &[u8]) -> Result<(i16, String), Malformed> {
+    let mut cursor = Cursor::new(body);
+    let error = cursor.i16("error_code")?;
+    let mut names = Vec::new();
+    for _ in 0..cursor.array_length(false, "mechanisms")? {
+        let name = cursor.string(false, "mechanisms")?.unwrap_or_default();
+        names.push(String::from_utf8_lossy(name).into_owned());
+    }
+    Ok((error, names.join(", ")))
+}
+
+/// One token there and one back.
+async fn exchange(connection: &mut Connection, token: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let version = connection.version(ApiKey::SaslAuthenticate, 0..=2)?;
+    let request = SaslAuthenticateRequest::default().with_auth_bytes(token.into());
+    let answer = connection.ask(&request, version).await?;
+    let (error, words, token) =
+        read_exchange(&answer, version).map_err(|m| connection.malformed(m))?;
+    match error {
+        codes::NONE => Ok(token),
+        _ => Err(connection.refused("SASL", error, &words)),
+    }
+}
+
+fn read_exchange(body: &[u8], version: i16) -> Result<(i16, String, Vec<u8>), Malformed> {
+    let flexible = version >= 2;
+    let mut cursor = Cursor::new(body);
+    let error = cursor.i16("error_code")?;
+    let words = cursor
+        .string(flexible, "error_message")?
+        .unwrap_or_default();
+    let words = String::from_utf8_lossy(words).into_owned();
+    let length = match flexible {
+        true => cursor.varint("auth_bytes")?.saturating_sub(1) as usize,
+        false => usize::try_from(cursor.i32("auth_bytes")?).unwrap_or(0),
+    };
+    let token = cursor.take(length, "auth_bytes")?.to_vec();
+    Ok((error, words, token))
+}

@@ -2,10 +2,13 @@
 //!
 //! Results go to standard output, everything else to standard error.
 
+mod bench;
+mod client;
 mod config;
 mod flags;
 mod map;
 mod run;
+mod units;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -56,6 +59,13 @@ enum Command {
     #[command(after_help = "Examples:\n  portolan map portolan.toml\n  \
                       portolan map portolan.toml --output service   # the ports of a Kubernetes Service")]
     Map(map::Map),
+    /// Measure what the proxy costs: load through it, and past it with --direct
+    #[command(
+        long_about = bench::ABOUT,
+        after_help = "Examples:\n  portolan bench kafka.example.com:9092\n  \
+                      portolan bench kafka.example.com:9092 --direct kafka-0.kafka:9092 --output svg > bench.svg"
+    )]
+    Bench(Box<bench::Bench>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +106,7 @@ pub fn execute(line: CommandLine) -> ExitCode {
         Command::Config(ConfigCommand::Check(file)) => config::check(&file),
         Command::Config(ConfigCommand::Show(file)) => config::show(&file),
         Command::Map(map) => map::map(&map),
+        Command::Bench(bench) => bench::bench(&bench),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

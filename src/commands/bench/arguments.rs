@@ -211,7 +211,7 @@ impl Bench {
             duration: self.duration,
             rounds: self.rounds.into(),
             topic: self.topic.clone(),
-            partitions: self.partitions.into(),
+            partitions: self.partitions,
             replication_factor: self.replication_factor,
         })
     }

@@ -3,12 +3,14 @@
 //! - [`arguments`] and [`plan`]: what is to be measured.
 //! - [`topic`]: the topic is made, filled, and deleted at the end, however that comes.
 //! - [`rounds`]: a warm-up, then rounds in which the two ways take turns in being first.
-//! - [`run`] and [`worker`]: one workload on one way; connections on threads of their own.
+//! - [`run`]: one workload on one way, on threads of its own; [`worker`]: one connection; [`traffic`]: its two halves.
 //! - [`report`]: a table, JSON, or a picture.
 
+mod answers;
 mod arguments;
 mod batch;
 mod frames;
+mod load;
 mod measure;
 mod pace;
 mod plan;
@@ -17,14 +19,15 @@ mod report;
 mod requests;
 mod rounds;
 mod run;
+mod session;
 mod targets;
 mod topic;
+mod traffic;
 mod worker;
 
-use std::pin::pin;
 use std::time::SystemTime;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(super) use arguments::Bench;
 
@@ -96,41 +99,56 @@ pub(super) fn bench(bench: &Bench) -> Result<(), Failure> {
 
 /// Makes the topic, measures, and deletes the topic, however the measuring ended.
 async fn measure(plan: &Plan, results: &mut Results) -> End {
-    let signals = signal(SignalKind::interrupt()).and_then(|interrupt| {
-        let terminate = signal(SignalKind::terminate())?;
-        Ok((interrupt, terminate))
-    });
-    let (mut interrupt, mut terminate) = match signals {
+    let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return End::Failed(format!("cannot listen for signals: {error}")),
     };
-    let mut told = pin!(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    });
     let own = plan.topic.is_none().then(topic::own_name);
     let name = own.as_deref().or(plan.topic.as_deref()).unwrap_or_default();
     let mut asked_for = false;
     let outcome = tokio::select! {
         outcome = prepare_and_run(plan, name, &mut asked_for, results) => Some(outcome),
-        () = &mut told => None,
+        () = signals.next() => None,
     };
     let end = match outcome {
         Some(Ok(())) => End::Done,
         Some(Err(error)) => End::Failed(error),
         None => End::Interrupted,
     };
-    if asked_for && let Err(error) = topic::delete(&plan.proxied, name).await {
-        tell(format_args!(
-            "portolan: the topic {name} was not deleted: {error}\n    delete it by hand"
-        ));
+    if asked_for {
+        let deleted = tokio::select! {
+            deleted = topic::delete(&plan.proxied, name) => deleted.map_err(|e| e.to_string()),
+            () = signals.next() => Err("interrupted".into()),
+        };
+        if let Err(error) = deleted {
+            tell(format_args!(
+                "portolan: the topic {name} was not deleted: {error}\n    delete it by hand"
+            ));
+        }
     }
     end
+}
+
+/// SIGINT, as Ctrl-C sends it, and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// `asked_for` becomes true with the first request to make the topic: from then on it may be there.

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::load::Load;
 use super::plan::{Plan, Workload};
-use super::worker::Load;
 
 const EVERY: Duration = Duration::from_millis(200);
 /// Characters of the bar.

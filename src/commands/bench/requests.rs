@@ -1,4 +1,4 @@
-//! The requests of the load, encoded once, and the few fields of their answers that matter.
+//! The requests of the load, encoded once.
 
 use std::ops::RangeInclusive;
 
@@ -7,18 +7,14 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, BrokerId, FetchRequest, FetchResponse, ListOffsetsRequest,
-    ListOffsetsResponse, ProduceRequest, ProduceResponse, TopicName,
+    ApiKey, ApiVersionsRequest, BrokerId, FetchRequest, ListOffsetsRequest, ProduceRequest,
+    TopicName,
 };
-use kafka_protocol::protocol::{HeaderVersion, StrBytes};
+use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::plan::{Acks, Workload};
-use crate::commands::client::codes;
 use crate::commands::client::connection::encode;
-use crate::commands::client::metadata::tags;
-use crate::protocol::Malformed;
-use crate::protocol::cursor::Cursor;
 
 /// Where the correlation id is in a frame.
 const CORRELATION_ID: usize = 8;
@@ -51,16 +47,6 @@ pub(super) struct Subject<'a> {
     /// A batch of records.
     pub(super) records: &'a Bytes,
     pub(super) fetch_size: usize,
-}
-
-/// An answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) error: i16,
-    /// Bytes of records.
-    pub(super) bytes: u64,
-    /// Fetch: the offset behind the records. ListOffsets: what was asked for.
-    pub(super) offset: Option<i64>,
 }
 
 impl Template {
@@ -203,146 +189,4 @@ pub(super) fn list_offsets(topic: &str, partition: i32, timestamp: i64) -> ListO
 
 fn name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
-}
-
-/// Whether there are tagged fields behind the correlation id of an answer.
-pub(super) fn has_tagged_header(workload: Workload, version: i16) -> bool {
-    let header = match workload {
-        Workload::Produce => ProduceResponse::header_version(version),
-        Workload::Fetch => FetchResponse::header_version(version),
-        Workload::Ping => ListOffsetsResponse::header_version(version),
-    };
-    header >= 1
-}
-
-/// What an answer says. `body` begins behind the header.
-pub(super) fn read(workload: Workload, version: i16, body: &[u8]) -> Result<Answer, Malformed> {
-    match workload {
-        Workload::Produce => read_produce(version, body),
-        Workload::Fetch => read_fetch(version, body),
-        Workload::Ping => read_list_offsets(version, body),
-    }
-}
-
-/// Reads up to the error code of the one partition.
-fn read_produce(version: i16, body: &[u8]) -> Result<Answer, Malformed> {
-    let flexible = version >= 9;
-    let mut cursor = Cursor::new(body);
-    one(&mut cursor, flexible, "responses")?;
-    cursor.string(flexible, "name")?;
-    one(&mut cursor, flexible, "partition_responses")?;
-    cursor.i32("index")?;
-    Ok(Answer {
-        error: cursor.i16("error_code")?,
-        ..Answer::default()
-    })
-}
-
-/// Reads up to the offset of the one partition.
-pub(super) fn read_list_offsets(version: i16, body: &[u8]) -> Result<Answer, Malformed> {
-    let flexible = version >= 6;
-    let mut cursor = Cursor::new(body);
-    if version >= 2 {
-        cursor.i32("throttle_time_ms")?;
-    }
-    one(&mut cursor, flexible, "topics")?;
-    cursor.string(flexible, "name")?;
-    one(&mut cursor, flexible, "partitions")?;
-    cursor.i32("partition_index")?;
-    let error = cursor.i16("error_code")?;
-    cursor.i64("timestamp")?;
-    Ok(Answer {
-        error,
-        bytes: 0,
-        offset: Some(cursor.i64("offset")?),
-    })
-}
-
-fn read_fetch(version: i16, body: &[u8]) -> Result<Answer, Malformed> {
-    let flexible = version >= 12;
-    let mut cursor = Cursor::new(body);
-    cursor.i32("throttle_time_ms")?;
-    if version >= 7 {
-        let error = cursor.i16("error_code")?;
-        cursor.i32("session_id")?;
-        if error != codes::NONE {
-            return Ok(Answer {
-                error,
-                ..Answer::default()
-            });
-        }
-    }
-    one(&mut cursor, flexible, "responses")?;
-    match version >= 13 {
-        true => cursor.take(16, "topic_id").map(drop)?,
-        false => cursor.string(flexible, "topic").map(drop)?,
-    }
-    one(&mut cursor, flexible, "partitions")?;
-    cursor.i32("partition_index")?;
-    let error = cursor.i16("error_code")?;
-    cursor.i64("high_watermark")?;
-    cursor.i64("last_stable_offset")?;
-    if version >= 5 {
-        cursor.i64("log_start_offset")?;
-    }
-    for _ in 0..cursor.array_length(flexible, "aborted_transactions")? {
-        cursor.i64("producer_id")?;
-        cursor.i64("first_offset")?;
-        tags(&mut cursor, flexible, "aborted_transactions")?;
-    }
-    if version >= 11 {
-        cursor.i32("preferred_read_replica")?;
-    }
-    let size = match flexible {
-        true => cursor.varint("records")?.saturating_sub(1) as usize,
-        // -1 is null.
-        false => usize::try_from(cursor.i32("records")?).unwrap_or(0),
-    };
-    let records = cursor.take(size, "records")?;
-    Ok(Answer {
-        error,
-        bytes: size as u64,
-        offset: behind(records),
-    })
-}
-
-/// The offset behind the last whole batch. The records themselves are not looked at.
-fn behind(mut records: &[u8]) -> Option<i64> {
-    let mut next = None;
-    while let Some((offset, rest)) = batch(records) {
-        next = Some(offset);
-        records = rest;
-    }
-    next
-}
-
-/// The offset behind the batch at the front, and what follows it; `None` where no whole batch is there.
-fn batch(records: &[u8]) -> Option<(i64, &[u8])> {
-    let mut cursor = Cursor::new(records);
-    let base = cursor.i64("base_offset").ok()?;
-    let length = usize::try_from(cursor.i32("batch_length").ok()?).ok()?;
-    let mut inside = Cursor::new(cursor.take(length, "batch").ok()?);
-    inside.i32("partition_leader_epoch").ok()?;
-    let last = match inside.i8("magic").ok()? {
-        2 => {
-            inside.i32("crc").ok()?;
-            inside.i16("attributes").ok()?;
-            inside.i32("last_offset_delta").ok()?
-        }
-        // Before magic 2 it was one message.
-        _ => 0,
-    };
-    let next = base.checked_add(i64::from(last))?.checked_add(1)?;
-    Some((next, cursor.rest()))
-}
-
-/// The length of an array that answers a question about one thing.
-fn one(cursor: &mut Cursor<'_>, flexible: bool, field: &'static str) -> Result<(), Malformed> {
-    match cursor.array_length(flexible, field)? {
-        1 => Ok(()),
-        _ => Err(Malformed {
-            field,
-            problem: "not the one that was asked for",
-        }),
-    }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::load::{Load, Progress};
 use super::measure::{Measured, median};
 use super::plan::{Leg, Plan, Side, Workload};
 use super::progress::Bar;
-use super::worker::{Load, Progress};
 use super::{run, topic};
 
 /// What is beside the records in an answer.

@@ -8,9 +8,10 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
 
+use super::load::Load;
 use super::measure::Measured;
 use super::targets::{self, Targets};
-use super::worker::{Load, Worker};
+use super::worker::Worker;
 use crate::commands::client::Error;
 
 /// What a thread tells.

@@ -7,6 +7,7 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, DeleteTopicsRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use super::answers;
 use super::batch::batch;
 use super::plan::{Acks, Leg, Plan, Workload};
 use super::requests::{self, Subject};
@@ -158,7 +159,7 @@ async fn fill_leader(
         let mut left = batches;
         while left > 0 {
             let answer = connection.ask(&request, version).await?;
-            let answer = requests::read(Workload::Produce, version, &answer);
+            let answer = answers::read(Workload::Produce, version, &answer);
             let code = answer.map_err(|m| connection.malformed(m))?.error;
             match codes::kind(code) {
                 _ if code == codes::NONE => left -= 1,

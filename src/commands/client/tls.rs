@@ -108,9 +108,10 @@ fn remedy(error: &std::io::Error) -> &'static str {
     use rustls::{CertificateError, Error::*};
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
-        Some(InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "give --tls-ca the certificate of the authority that signed the broker's"
-        }
+        // A bad signature is an authority of the same name with another key.
+        Some(InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => "give --tls-ca the certificate of the authority that signed the broker's",
         Some(InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         )) => "connect by a name that is in the certificate, or give --tls-server-name one that is",

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+/// The number of nines of 50 %.
+const HALF: f64 = std::f64::consts::LOG10_2;
+
 /// From values to places.
 pub(super) struct Axis {
     is_logarithmic: bool,
@@ -86,7 +89,7 @@ pub(super) fn put_axes(out: &mut String, x: &Axis, y: &Axis, show: &dyn Fn(f64) 
     }
     let marks = [
         (0.0, "0 %"),
-        (0.301_03, "50 %"),
+        (HALF, "50 %"),
         (1.0, "90 %"),
         (2.0, "99 %"),
         (3.0, "99.9 %"),
@@ -95,7 +98,7 @@ pub(super) fn put_axes(out: &mut String, x: &Axis, y: &Axis, show: &dyn Fn(f64) 
     ];
     for (nines, name) in marks {
         // Those at the left would stand on each other where the axis is long.
-        let is_crowded = nines == 0.0 && x.place(0.301_03) - x.place(0.0) < 40.0;
+        let is_crowded = nines == 0.0 && x.place(HALF) - x.place(0.0) < 40.0;
         if nines > x.values.1 + 1e-9 || is_crowded {
             continue;
         }

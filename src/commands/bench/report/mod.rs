@@ -27,7 +27,7 @@ impl Report<'_> {
         };
         format!(
             "{} connections x {} in flight, {rate}, {} of records a produce request in records of {}, acks {}, {} a fetch, \
-             {} rounds of {:?}",
+             {} round{} of {:?}",
             plan.connections,
             plan.in_flight,
             size(plan.batch_size),
@@ -35,6 +35,7 @@ impl Report<'_> {
             plan.acks,
             size(plan.fetch_size),
             plan.rounds,
+            if plan.rounds == 1 { "" } else { "s" },
             plan.duration,
         )
     }

@@ -63,13 +63,13 @@ impl Report<'_> {
                 });
             }
         }
-        let counts: [(&str, fn(&Measured) -> u64); 2] =
-            [("moved", |m| m.moved), ("unsent", |m| m.unsent)];
-        for (name, count) in counts {
-            if sides.iter().flatten().any(|side| count(side) > 0) {
-                rows.push(count_row(name, &sides, |m| count(m).to_string()));
+        let mut count = |name: &str, of: fn(&Measured) -> u64| {
+            if sides.iter().flatten().any(|side| of(side) > 0) {
+                rows.push(count_row(name, &sides, |m| of(m).to_string()));
             }
-        }
+        };
+        count("moved", |m| m.moved);
+        count("unsent", |m| m.unsent);
         rows.push(count_row("errors", &sides, errors));
         rows
     }

@@ -2,14 +2,18 @@
 
 use crate::run;
 
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 7] = [
     &[],
     &["run"],
     &["config"],
     &["config", "check"],
     &["config", "show"],
     &["map"],
+    &["bench"],
 ];
+
+/// Flags of client commands that say how to connect: the same variable for all of these commands.
+const CONNECTION: [&str; 2] = ["client-id", "timeout"];
 
 fn help(command: &[&str]) -> String {
     let outcome = run(command.iter().copied().chain(["--help"]));
@@ -60,10 +64,17 @@ fn every_flag_and_argument_has_a_variable_named_after_it() {
             let name = match (entry.strip_prefix("--"), *entry) {
                 (Some(rest), _) => rest.split([' ', ',']).next().unwrap_or_default(),
                 (None, entry) if entry.starts_with("<FILE>") => "config",
+                (None, "<HOST:PORT>") => "server",
                 _ => continue,
             };
             flags += 1;
-            let variable = format!("PORTOLAN_{}=", name.to_uppercase().replace('-', "_"));
+            let is_shared =
+                CONNECTION.contains(&name) || name.starts_with("tls") || name.starts_with("sasl");
+            let prefix = match command {
+                ["bench"] if !is_shared => "PORTOLAN_BENCH_",
+                _ => "PORTOLAN_",
+            };
+            let variable = format!("{prefix}{}=", name.to_uppercase().replace('-', "_"));
             // What is said of a flag ends where the next one begins.
             let said = entries[n..].iter().enumerate();
             let said: Vec<&str> = said
@@ -76,7 +87,7 @@ fn every_flag_and_argument_has_a_variable_named_after_it() {
             );
         }
     }
-    assert!(flags >= 11 + 2 + 3, "only {flags} were found");
+    assert!(flags >= 11 + 2 + 3 + 26, "only {flags} were found");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod common;
 
 mod admin;
 mod answers;
+mod bench;
 mod broker;
 mod client;
 mod cluster;

@@ -1,0 +1,108 @@
+//! `portolan bench` against real brokers, through the proxy and past it.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::cluster::{self, Cluster, Listener, USER};
+use crate::front::Front;
+
+/// Runs it with JSON as its output, and fails unless it went well and left no topic.
+fn bench(cluster: &Cluster, arguments: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_portolan"))
+        .args(["bench", "--output", "json", "--duration", "1s"])
+        .args(arguments)
+        .env("PORTOLAN_SASL_PASSWORD", USER.1)
+        .output()
+        .expect("the portolan binary runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    assert_eq!(stderr, "", "{arguments:?}");
+    let metadata = cluster.metadata(cluster.ids()[0]).expect("it answers");
+    let topics = metadata
+        .topics
+        .iter()
+        .filter_map(|topic| topic.name.as_ref());
+    for topic in topics {
+        assert!(!topic.starts_with("portolan-bench-"), "{topic:?} is left");
+    }
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn assert_all_answered(result: &Value, sides: &[&str]) {
+    let workloads = result["workloads"].as_array().expect("a list");
+    assert!(!workloads.is_empty());
+    for workload in workloads {
+        for side in sides {
+            let figures = &workload[side];
+            assert!(figures["requests"].as_u64() > Some(0), "{workload}");
+            assert_eq!(figures["errors"], serde_json::json!({}), "{workload}");
+        }
+    }
+}
+
+#[test]
+fn bench_compares_the_proxy_with_the_brokers_at_all_acks() {
+    for cluster in [cluster::newest(), cluster::previous()]
+        .into_iter()
+        .flatten()
+    {
+        let front = Front::start(cluster, Listener::Plaintext);
+        let (server, direct) = (front.bootstrap(), cluster.direct(cluster.ids()[0]));
+        for acks in ["0", "1", "all"] {
+            let result = bench(
+                cluster,
+                &[
+                    &server,
+                    "--direct",
+                    &direct.to_string(),
+                    "--acks",
+                    acks,
+                    "--rounds",
+                    "2",
+                ],
+            );
+            assert_all_answered(&result, &["proxied", "direct"]);
+            let names = result["workloads"].as_array().expect("a list").iter();
+            let names: Vec<&Value> = names.map(|workload| &workload["workload"]).collect();
+            assert_eq!(names, ["produce", "fetch", "ping"]);
+        }
+        // Each node was reached by the address that the proxy told.
+        for &id in cluster.ids() {
+            assert!(front.connections_to(id) > 0.0, "{id}");
+        }
+        front.assert_no_leak();
+        front.assert_understood();
+    }
+}
+
+#[test]
+fn bench_authenticates_by_plain_and_scram() {
+    let Some(cluster) = cluster::newest() else {
+        return;
+    };
+    let front = Front::start(cluster, Listener::Sasl);
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let server = front.bootstrap();
+        let result = bench(
+            cluster,
+            &[
+                &server,
+                "--rounds",
+                "1",
+                "--sasl-mechanism",
+                mechanism,
+                "--sasl-username",
+                USER.0,
+                "--workload",
+                "produce,fetch",
+                "--rate",
+                "50/s",
+            ],
+        );
+        assert_all_answered(&result, &["proxied"]);
+        assert_eq!(result["workloads"][0]["proxied"]["requests"], 50);
+    }
+    front.assert_no_leak();
+    front.assert_understood();
+}

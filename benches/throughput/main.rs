@@ -1,0 +1,180 @@
+//! The same load through Portolan and through its peers, in interleaved rounds: `cargo bench --bench throughput`.
+//!
+//! [`frames`] are what Kafka's clients and brokers would send; [`wire`] repeats them cheaply; [`client`] and [`broker`] are the two
+//! ends. [`routes`] are the ways between them, each a [`process`] with the configuration in [`configs`]. [`cases`] says what is run
+//! and what is to be reached ([`goals`]); [`rounds`] runs it, [`syscalls`] and [`footprint`] measure what needs a pass of its own.
+//! [`results`] compares within rounds, and [`report`], [`json`] and [`svg`] show it.
+//! See benches/README.md for how to read the figures.
+
+#![allow(
+    unreachable_pub,
+    reason = "a benchmark exports nothing; `pub` marks what other modules use"
+)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot go on has nothing better to do"
+)]
+
+mod broker;
+mod cases;
+mod client;
+mod configs;
+mod footprint;
+mod frames;
+mod goals;
+mod json;
+mod machine;
+mod measured;
+#[path = "../../tests/common/frames.rs"]
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+mod messages;
+mod options;
+mod process;
+mod report;
+mod results;
+mod rounds;
+mod routes;
+mod statistics;
+mod svg;
+mod syscalls;
+mod wire;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::broker::Broker;
+use crate::machine::Machine;
+use crate::measured::Measured;
+use crate::options::Options;
+use crate::results::Results;
+use crate::rounds::{Prepared, Standing};
+use crate::routes::{Front, Route, RouteId};
+use crate::wire::Template;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    raise_fd_limit();
+    let output = output_directory();
+    let scratch = tempfile::Builder::new()
+        .prefix("run-")
+        .tempdir_in(&output)
+        .expect("the output directory can be written");
+    let measured = measure(&options, scratch.path());
+    let verdicts = Results::new(&measured.runs).verdicts(&measured.cases);
+    let text = report::markdown(&measured, &verdicts);
+    println!("{text}");
+    for (name, content) in [
+        ("throughput.md", text),
+        ("throughput.json", json::document(&measured, &verdicts)),
+        ("throughput.svg", svg::picture(&measured)),
+    ] {
+        let path = output.join(name);
+        fs::write(&path, content).expect("the output directory can be written");
+        eprintln!("{}", path.display());
+    }
+    match measured.runs.is_empty() {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    }
+}
+
+fn measure(options: &Options, scratch: &Path) -> Measured {
+    let machine = Machine::look();
+    let (proxy_cpu, load_cpu) = options.cpus();
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let (rounds, seconds) = (options.rounds(), options.seconds());
+    let mut routes = options.routes();
+    let cases = options.cases();
+    eprintln!("seed {seed}; {rounds} rounds of {seconds} s");
+    process::pin_this_thread(load_cpu);
+    let broker = Broker::start(load_cpu, Template::answer(frames::ping().answer));
+    let mut standing = Vec::new();
+    for route in &mut routes {
+        match stand(route, &broker, scratch, proxy_cpu) {
+            Ok(up) => standing.extend(up),
+            Err(reason) => route.program = Err(reason.trim().replace('\n', " ")),
+        }
+        if let Err(reason) = &route.program {
+            eprintln!("absent: {}: {reason}", route.id.name());
+        }
+    }
+    let prepared: Vec<Prepared> = cases.iter().cloned().map(Prepared::new).collect();
+    let (runs, mut faults) = rounds::run(&prepared, &standing, &broker, rounds, seconds, seed);
+    let (mut calls, mut footprints) = (Vec::new(), Vec::new());
+    if !options.only_rounds {
+        match syscalls::count(&prepared, &standing, &broker, scratch) {
+            Ok(counted) => calls = counted,
+            Err(reason) => faults.push(format!("system calls: {reason}")),
+        }
+        drop(standing);
+        let (measured, failed) = footprint::measure(&routes, &broker, scratch, proxy_cpu);
+        footprints = measured;
+        faults.extend(failed);
+    }
+    Measured {
+        machine,
+        load_after: machine::load(),
+        pinned: proxy_cpu.is_some(),
+        seed,
+        rounds,
+        seconds,
+        routes,
+        cases,
+        runs,
+        calls,
+        footprints,
+        binary_bytes: fs::metadata(options.portolan()).ok().map(|file| file.len()),
+        faults,
+    }
+}
+
+/// Starts a route, unless it is absent.
+fn stand(
+    route: &Route,
+    broker: &Broker,
+    scratch: &Path,
+    cpu: Option<usize>,
+) -> Result<Option<Standing>, String> {
+    if !route.is_present() {
+        return Ok(None);
+    }
+    if route.id == RouteId::Direct {
+        return Ok(Some(Standing {
+            id: route.id,
+            address: broker.address(),
+            process: None,
+        }));
+    }
+    let front = Front::new(frames::NODES.map(|node| (node, broker.address().to_string())));
+    Ok(Some(Standing {
+        id: route.id,
+        address: front.address(),
+        process: Some(route.start(&front, scratch, cpu)?),
+    }))
+}
+
+/// `throughput` in cargo's target directory.
+fn output_directory() -> PathBuf {
+    // This program is TARGET/release/deps/throughput-HASH.
+    let program = std::env::current_exe().expect("Linux tells");
+    let target = program.ancestors().nth(3).expect("cargo's layout");
+    let directory = target.join("throughput");
+    fs::create_dir_all(&directory).expect("the target directory can be written");
+    directory
+}
+
+/// A thousand connections have two thousand ends here.
+fn raise_fd_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, raised);
+}

@@ -1,0 +1,313 @@
+//! The tables on standard output, in Markdown that can be pasted.
+
+use std::fmt::Write;
+
+use crate::cases::Case;
+use crate::goals::{self, Base, Measure, absolute};
+use crate::measured::Measured;
+use crate::results::{Results, Verdict, holds};
+use crate::routes::{Route, RouteId};
+use crate::statistics::Spread;
+
+/// Everything, as one text.
+pub fn markdown(measured: &Measured, verdicts: &[Verdict]) -> String {
+    let results = Results::new(&measured.runs);
+    let mut text = String::new();
+    head(&mut text, measured);
+    routes(&mut text, &measured.routes);
+    if !measured.runs.is_empty() {
+        absolutes(&mut text, measured, &results);
+        relatives(&mut text, measured, &results);
+        judged(&mut text, verdicts);
+    }
+    calls(&mut text, measured);
+    footprints(&mut text, measured, &results);
+    if !measured.faults.is_empty() {
+        text.push_str("\n### What failed\n\n");
+        for fault in &measured.faults {
+            let _ = writeln!(text, "- {fault}");
+        }
+    }
+    text
+}
+
+fn head(text: &mut String, measured: &Measured) {
+    let machine = &measured.machine;
+    let _ = writeln!(
+        text,
+        "`{}` (seed {}, {} rounds of {} s) on {}, {} CPUs, {:.0} GiB, Linux {}, load average {:.2} before and {:.2} after; tree {}",
+        machine.command,
+        measured.seed,
+        measured.rounds,
+        measured.seconds,
+        machine.processor,
+        machine.cpus,
+        machine.memory_gib,
+        machine.kernel,
+        machine.load_before,
+        measured.load_after,
+        machine.commit,
+    );
+    let place = match measured.pinned {
+        true => "The proxy has one CPU, client and broker share another.",
+        false => "Proxy, client and broker share all CPUs.",
+    };
+    let _ = writeln!(
+        text,
+        "{place} CPU is the proxy's own, unless it says otherwise; GB is 10^9 bytes of requests and answers, and 1 MB in the name of a case is 2^20 bytes. Ratios are of the same round: median (least..most)."
+    );
+}
+
+fn routes(text: &mut String, routes: &[Route]) {
+    text.push_str("\n| route | what | version |\n|---|---|---|\n");
+    for route in routes {
+        let version = match &route.program {
+            Ok(_) => route.version.clone(),
+            Err(reason) => format!("**absent**: {reason}"),
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {version} |",
+            route.id.name(),
+            route.id.about()
+        );
+    }
+}
+
+fn absolutes(text: &mut String, measured: &Measured, results: &Results) {
+    text.push_str(
+        "\n### Medians\n\n| case | route | CPU | with endpoints | MB/s (requests/s) | of direct | p50 us | p99 us | added p50 | added p99 |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for case in &measured.cases {
+        for route in measured.routes.iter().filter(|route| route.is_present()) {
+            absolute_row(text, case, route.id, results);
+        }
+    }
+}
+
+fn absolute_row(text: &mut String, case: &Case, id: RouteId, results: &Results) {
+    let unit = case.unit;
+    let name = &case.name;
+    let Some(endpoints) = results.median(name, id, |run| run.endpoint_price(unit)) else {
+        return;
+    };
+    let median = |value: &dyn Fn(&crate::rounds::Run) -> f64| results.median(name, id, value);
+    let own = median(&|run| run.proxy_price(unit));
+    let sum = median(&|run| run.proxy_price(unit) + run.endpoint_price(unit));
+    let (own, sum) = match id {
+        RouteId::Direct => (None, Some(endpoints)),
+        _ => (own, sum),
+    };
+    let rate = median(&|run| run.frames_per_second());
+    let direct = results.median(name, RouteId::Direct, |run| run.frames_per_second());
+    let of_direct = rate.zip(direct).map(|(rate, direct)| rate / direct);
+    let megabytes = median(&|run| run.megabytes_per_second());
+    let added = |value: &dyn Fn(&crate::rounds::Run) -> f64| match id {
+        RouteId::Direct => None,
+        _ => results.added(name, id, value),
+    };
+    let _ = writeln!(
+        text,
+        "| {name} | {} | {} {} | {} | {} ({}) | {} | {} | {} | {} | {} |",
+        id.name(),
+        figure(own),
+        match own {
+            Some(_) => unit.label().trim_start_matches("CPU "),
+            None => "",
+        },
+        figure(sum),
+        figure(megabytes),
+        figure(rate),
+        figure(of_direct),
+        figure(median(&|run| run.p50_us)),
+        figure(median(&|run| run.p99_us)),
+        figure(added(&|run| run.p50_us)),
+        figure(added(&|run| run.p99_us)),
+    );
+}
+
+fn relatives(text: &mut String, measured: &Measured, results: &Results) {
+    let bases = [
+        goals::H,
+        goals::A,
+        Base::Route(RouteId::HaproxyOff),
+        Base::Route(RouteId::Nginx),
+        goals::G,
+    ];
+    text.push_str("\n### CPU of portolan, relative to the others\n\n| case |");
+    for base in bases {
+        let _ = write!(text, " / {} |", base.label());
+    }
+    text.push_str("\n|---|---|---|---|---|---|\n");
+    for case in &measured.cases {
+        let _ = write!(text, "| {} |", case.name);
+        for base in bases {
+            let ratio = results.ratio(case, Measure::Cpu, RouteId::Portolan, base);
+            let _ = write!(text, " {} |", ratio.map_or("-".into(), spread));
+        }
+        text.push('\n');
+    }
+}
+
+fn judged(text: &mut String, verdicts: &[Verdict]) {
+    text.push_str(
+        "\n### Goals\n\n| case | measure | relative to | measured | must | stretch | holds |\n|---|---|---|---|---|---|---|\n",
+    );
+    for verdict in verdicts {
+        let ratio = verdict.ratio.map_or("-".to_owned(), |ratio| {
+            spread(Spread {
+                median: ratio.median,
+                least: ratio.least,
+                most: ratio.most,
+                count: ratio.rounds,
+            })
+        });
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {ratio} | {:.2} | {} | {} |",
+            verdict.case,
+            verdict.measure,
+            verdict.base,
+            verdict.must,
+            verdict.stretch.map_or("-".into(), |s| format!("{s:.2}")),
+            verdict.holds,
+        );
+    }
+}
+
+fn calls(text: &mut String, measured: &Measured) {
+    if measured.calls.is_empty() {
+        return;
+    }
+    text.push_str("\n### System calls for each frame and its answer\n\n| case |");
+    let mut names: Vec<&str> = measured.calls.iter().map(|calls| calls.route).collect();
+    names.sort_unstable();
+    names.dedup();
+    let shown = RouteId::ALL.map(RouteId::name);
+    let shown: Vec<&str> = shown.into_iter().filter(|n| names.contains(n)).collect();
+    let _ = writeln!(text, " {} |", shown.join(" | "));
+    let _ = writeln!(text, "|---{}|", "|---".repeat(shown.len()));
+    for case in &measured.cases {
+        let of = |route: &str| {
+            let mut calls = measured.calls.iter();
+            calls.find(|calls| calls.case == case.name && calls.route == route)
+        };
+        if shown.iter().all(|name| of(name).is_none()) {
+            continue;
+        }
+        let cells = shown
+            .iter()
+            .map(|name| figure(of(name).map(|calls| calls.per_frame)));
+        let cells: Vec<String> = cells.collect();
+        let _ = writeln!(text, "| {} | {} |", case.name, cells.join(" | "));
+    }
+    text.push_str("\nOf portolan by name:\n");
+    for calls in measured
+        .calls
+        .iter()
+        .filter(|calls| calls.route == "portolan")
+    {
+        let mut by_name: Vec<_> = calls.by_name.iter().collect();
+        by_name.sort_by(|a, b| b.1.total_cmp(a.1));
+        let by_name = by_name.iter().filter(|(_, calls)| **calls >= 0.05);
+        let by_name = by_name.map(|(name, calls)| format!("{name} {calls:.1}"));
+        let by_name: Vec<String> = by_name.collect();
+        let _ = writeln!(text, "- {}: {}", calls.case, by_name.join(", "));
+    }
+}
+
+fn footprints(text: &mut String, measured: &Measured, results: &Results) {
+    if measured.footprints.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n### Start and memory\n\n| route | start ms | RSS idle MiB | RSS of an idle connection KiB |\n|---|---|---|---|\n",
+    );
+    for one in &measured.footprints {
+        let _ = writeln!(
+            text,
+            "| {} | {:.1} | {:.1} | {:.2} |",
+            one.route,
+            one.start_milliseconds,
+            one.resident_bytes as f64 / 1048576.0,
+            one.resident_bytes_per_connection / 1024.0,
+        );
+    }
+    let own = measured
+        .footprints
+        .iter()
+        .find(|one| one.route == "portolan");
+    let megabyte = |case| {
+        let mut calls = measured.calls.iter();
+        let found = calls.find(|calls| calls.case == case && calls.route == "portolan");
+        found.map(|calls| calls.per_frame)
+    };
+    let connect = results.median("connect", RouteId::Portolan, |run| {
+        run.proxy_price(crate::cases::Unit::PerRequest)
+    });
+    let rows = [
+        (
+            "system calls, produce 1 MB",
+            megabyte("produce 1 MB"),
+            absolute::CALLS_PER_MEGABYTE,
+        ),
+        (
+            "system calls, consume 1 MB",
+            megabyte("consume 1 MB"),
+            absolute::CALLS_PER_MEGABYTE,
+        ),
+        (
+            "RSS of an idle connection, bytes",
+            own.map(|one| one.resident_bytes_per_connection),
+            absolute::BYTES_PER_CONNECTION,
+        ),
+        (
+            "RSS of the idle process, bytes",
+            own.map(|one| one.resident_bytes as f64),
+            (absolute::RESIDENT_BYTES, absolute::RESIDENT_BYTES),
+        ),
+        (
+            "binary, bytes",
+            measured.binary_bytes.map(|bytes| bytes as f64),
+            (absolute::BINARY_BYTES, absolute::BINARY_BYTES),
+        ),
+        (
+            "start, ms",
+            own.map(|one| one.start_milliseconds),
+            (absolute::START_MILLISECONDS, absolute::START_MILLISECONDS),
+        ),
+        (
+            "CPU of a connection with one ping, us",
+            connect,
+            (absolute::CPU_PER_CONNECT, absolute::CPU_PER_CONNECT),
+        ),
+    ];
+    text.push_str("\n| portolan | measured | must | stretch | holds |\n|---|---|---|---|---|\n");
+    for (name, value, (must, stretch)) in rows {
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {must:.0} | {stretch:.0} | {} |",
+            figure(value),
+            holds(value, must, Some(stretch)),
+        );
+    }
+}
+
+fn spread(spread: Spread) -> String {
+    format!(
+        "{:.2} ({:.2}..{:.2})",
+        spread.median, spread.least, spread.most
+    )
+}
+
+/// Three digits that mean something.
+pub fn figure(value: Option<f64>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(value) if value.abs() >= 100.0 => format!("{value:.0}"),
+        Some(value) if value.abs() >= 10.0 => format!("{value:.1}"),
+        Some(value) if value.abs() >= 1.0 => format!("{value:.2}"),
+        Some(value) => format!("{value:.3}"),
+    }
+}

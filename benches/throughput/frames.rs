@@ -26,7 +26,7 @@ use kafka_protocol::records::{
 };
 use uuid::Uuid;
 
-use crate::messages::{produce, request, response};
+use crate::common::frames::{produce, request, response};
 
 /// Version 11: its answer may carry addresses (since 10), and its requests name topics (until 12).
 pub const PRODUCE_VERSION: i16 = 11;

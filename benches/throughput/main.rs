@@ -4,6 +4,7 @@
 //! ends. [`routes`] are the ways between them, each a [`process`] with the configuration in [`configs`]. [`cases`] says what is run
 //! and what is to be reached ([`goals`]); [`rounds`] runs it, [`syscalls`] and [`footprint`] measure what needs a pass of its own.
 //! [`results`] compares within rounds, and [`report`], [`json`] and [`svg`] show it.
+//! `--real-kafka` is in [`real_kafka`].
 //! See benches/README.md for how to read the figures.
 
 #![allow(
@@ -20,6 +21,8 @@
 mod broker;
 mod cases;
 mod client;
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+mod common;
 mod configs;
 mod footprint;
 mod frames;
@@ -27,11 +30,9 @@ mod goals;
 mod json;
 mod machine;
 mod measured;
-#[path = "../../tests/common/frames.rs"]
-#[allow(dead_code, reason = "shared with the tests, which need more of it")]
-mod messages;
 mod options;
 mod process;
+mod real_kafka;
 mod report;
 mod results;
 mod rounds;
@@ -65,23 +66,38 @@ fn main() -> ExitCode {
         .prefix("run-")
         .tempdir_in(&output)
         .expect("the output directory can be written");
+    if options.real_kafka {
+        return match real_kafka::run(&options, scratch.path()) {
+            Ok((table, json)) => {
+                println!("{table}");
+                write(&output, "real-kafka.md", &table);
+                write(&output, "real-kafka.json", &json);
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let measured = measure(&options, scratch.path());
     let verdicts = Results::new(&measured.runs).verdicts(&measured.cases);
-    let text = report::markdown(&measured, &verdicts);
-    println!("{text}");
-    for (name, content) in [
-        ("throughput.md", text),
-        ("throughput.json", json::document(&measured, &verdicts)),
-        ("throughput.svg", svg::picture(&measured)),
-    ] {
-        let path = output.join(name);
-        fs::write(&path, content).expect("the output directory can be written");
-        eprintln!("{}", path.display());
-    }
+    let table = report::markdown(&measured, &verdicts);
+    println!("{table}");
+    write(&output, "throughput.md", &table);
+    let json = json::document(&measured, &verdicts);
+    write(&output, "throughput.json", &json);
+    write(&output, "throughput.svg", &svg::picture(&measured));
     match measured.runs.is_empty() {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     }
+}
+
+fn write(directory: &Path, name: &str, content: &str) {
+    let path = directory.join(name);
+    fs::write(&path, content).expect("the output directory can be written");
+    eprintln!("{}", path.display());
 }
 
 fn measure(options: &Options, scratch: &Path) -> Measured {

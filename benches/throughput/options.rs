@@ -46,7 +46,7 @@ pub struct Options {
     #[arg(long)]
     pub real_kafka: bool,
     /// Records of each run of a perf-test tool carry about this many megabytes
-    #[arg(long, value_name = "MB", default_value_t = 200)]
+    #[arg(long, value_name = "MB", default_value_t = 100)]
     pub megabytes: u64,
     /// Another build of portolan than this tree's
     #[arg(long, value_name = "PATH")]
@@ -96,6 +96,15 @@ impl Options {
             None => case.quick || !self.quick,
         };
         cases::all().into_iter().filter(wanted).collect()
+    }
+
+    /// The same choice among the perf-test tools' work.
+    pub fn works<T>(&self, all: Vec<T>, name: impl Fn(&T) -> String) -> Vec<T> {
+        let wanted = |work: &T| {
+            let pattern = self.cases.as_ref();
+            pattern.is_none_or(|pattern| pattern.is_match(&name(work)))
+        };
+        all.into_iter().filter(wanted).collect()
     }
 
     /// All that were asked for, those that cannot be had among them. The direct route is always there: latencies are told as what

@@ -75,11 +75,11 @@ impl RouteId {
         }
     }
 
-    /// Whether it knows the Kafka protocol and replaces addresses itself; otherwise brokers must advertise it.
-    pub fn rewrites(self) -> bool {
+    /// Whether it knows nothing of Kafka, so that brokers must advertise its ports.
+    pub fn is_blind(self) -> bool {
         matches!(
             self,
-            RouteId::Portolan | RouteId::PortolanNoSplice | RouteId::KafkaProxy
+            RouteId::HaproxyForced | RouteId::HaproxyAuto | RouteId::HaproxyOff | RouteId::Nginx
         )
     }
 

@@ -1,0 +1,319 @@
+//! `--real-kafka`: Kafka's own perf-test tools through every route to three real brokers.
+
+#[path = "../../../tests/kafka/broker.rs"]
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+mod broker;
+mod cluster;
+#[path = "../../../tests/kafka/network.rs"]
+mod network;
+mod perf;
+mod table;
+#[path = "../../../tests/kafka/toolchain.rs"]
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+mod toolchain;
+mod topics;
+#[path = "../../../tests/kafka/wire.rs"]
+mod wire;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use fastrand::Rng;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::machine::{self, Machine};
+use crate::options::Options;
+use crate::process::{self, Process};
+use crate::routes::{Front, Route, RouteId};
+use cluster::{Cluster, IDS};
+use perf::{Tools, Work};
+
+/// One call of a tool through one route.
+#[derive(Clone, Debug, Serialize)]
+pub struct Run {
+    pub round: usize,
+    pub case: String,
+    pub route: &'static str,
+    #[serde(skip)]
+    pub id: RouteId,
+    pub megabytes_per_second: f64,
+    /// 10^9 bytes of records.
+    pub gigabytes: f64,
+    /// Of the proxy.
+    pub cpu_seconds: f64,
+    /// What portolan says of how it moved bytes; `None` where it does not say.
+    pub spliced_bytes: Option<f64>,
+    pub copied_bytes: Option<f64>,
+}
+
+/// All of it.
+pub struct Outcome {
+    pub machine: Machine,
+    pub seed: u64,
+    pub rounds: usize,
+    pub megabytes: u64,
+    pub routes: Vec<Route>,
+    pub works: Vec<Work>,
+    pub runs: Vec<Run>,
+    /// Resident bytes of each route's process before the first run and after the last.
+    pub resident: Vec<(RouteId, u64, u64)>,
+    pub faults: Vec<String>,
+}
+
+/// A route that stands.
+struct Standing {
+    id: RouteId,
+    bootstrap: String,
+    process: Option<Process>,
+    admin: u16,
+    resident: u64,
+}
+
+/// Runs it and returns what is to be written: a table and JSON.
+pub fn run(options: &Options, scratch: &Path) -> Result<(String, String), String> {
+    if let Some(missing) = ["java", "mvn"]
+        .iter()
+        .find(|tool| process::find(tool).is_none())
+    {
+        return Err(format!("--real-kafka needs {missing} in PATH"));
+    }
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let mut outcome = Outcome {
+        machine: Machine::look(),
+        seed,
+        rounds: options.rounds(),
+        megabytes: options.megabytes,
+        routes: options.routes(),
+        works: options.works(Work::all(), Work::name),
+        runs: Vec::new(),
+        resident: Vec::new(),
+        faults: Vec::new(),
+    };
+    let jars = cluster::jars();
+    let blind: Vec<(RouteId, Front)> = outcome
+        .routes
+        .iter()
+        .filter(|route| route.is_present() && route.id.is_blind())
+        .map(|route| (route.id, Front::new(IDS.map(|id| (id, String::new())))))
+        .collect();
+    eprintln!("starting three brokers");
+    let cluster = Cluster::start(jars.clone(), &blind);
+    let mut standing = Vec::new();
+    for route in &mut outcome.routes {
+        match stand(route, &cluster, &blind, scratch) {
+            Ok(up) => standing.extend(up),
+            Err(reason) => route.program = Err(reason.trim().replace('\n', " ")),
+        }
+    }
+    let brokers: Vec<String> = (0..IDS.len()).map(|node| cluster.direct(node)).collect();
+    let tools = Tools { jars: &jars };
+    fill(&outcome, &tools, &brokers)?;
+    rounds(&mut outcome, &standing, &tools, &brokers);
+    outcome.resident = standing
+        .iter()
+        .filter_map(|route| {
+            let process = route.process.as_ref()?;
+            Some((route.id, route.resident, process.resident_bytes()))
+        })
+        .collect();
+    Ok((table::markdown(&outcome), document(&outcome)))
+}
+
+fn stand(
+    route: &Route,
+    cluster: &Cluster,
+    blind: &[(RouteId, Front)],
+    scratch: &Path,
+) -> Result<Option<Standing>, String> {
+    if !route.is_present() {
+        return Ok(None);
+    }
+    let targets = |target: &dyn Fn(usize) -> String| {
+        let targets = (0..IDS.len()).map(|node| (IDS[node], target(node)));
+        targets.collect::<Vec<(i32, String)>>()
+    };
+    let front = match route.id {
+        RouteId::Direct => {
+            return Ok(Some(Standing {
+                id: route.id,
+                bootstrap: cluster.direct(0),
+                process: None,
+                admin: 0,
+                resident: 0,
+            }));
+        }
+        RouteId::KafkaProxy => Front::new(targets(&|node| cluster.direct(node))),
+        RouteId::Portolan | RouteId::PortolanNoSplice => Front {
+            hosts_file: Some(cluster.hosts_file()),
+            ..Front::new(targets(&|node| cluster.internal(node)))
+        },
+        id => {
+            let position = blind.iter().position(|(blind, _)| *blind == id);
+            let position = position.expect("a listener was made for it");
+            let mut front = blind[position].1.clone();
+            for (node, pair) in front.pairs.iter_mut().enumerate() {
+                pair.target = cluster.blind(node, position);
+            }
+            front
+        }
+    };
+    let process = route.start(&front, scratch, None)?;
+    std::thread::sleep(Duration::from_millis(300));
+    Ok(Some(Standing {
+        id: route.id,
+        bootstrap: front.address().to_string(),
+        resident: process.resident_bytes(),
+        process: Some(process),
+        admin: front.admin,
+    }))
+}
+
+fn records(outcome: &Outcome, work: &Work) -> u64 {
+    // Records of 100 bytes cost the tools so much that a fifth of the bytes takes as long.
+    let share = if work.record_size() < 1000 { 5 } else { 1 };
+    (outcome.megabytes * 1_000_000 / share / work.record_size()).max(100)
+}
+
+/// What consumers read.
+fn fill(outcome: &Outcome, tools: &Tools<'_>, brokers: &[String]) -> Result<(), String> {
+    for work in &outcome.works {
+        let (Some(topic), Work::Consume { record_size, batch }) = (work.filled_topic(), work)
+        else {
+            continue;
+        };
+        eprintln!("filling {topic}");
+        topics::create(brokers, &topic)?;
+        let batch = format!("batch.size={batch}");
+        // Long enough that batches are full.
+        let properties = ["acks=1", "linger.ms=200", &batch];
+        let records = records(outcome, work);
+        tools.produce(&brokers[0], &topic, records, *record_size, &properties)?;
+    }
+    Ok(())
+}
+
+fn rounds(outcome: &mut Outcome, standing: &[Standing], tools: &Tools<'_>, brokers: &[String]) {
+    let mut rng = Rng::with_seed(outcome.seed);
+    for round in 1..=outcome.rounds {
+        for work in outcome.works.clone() {
+            eprintln!("round {round} of {}: {}", outcome.rounds, work.name());
+            let mut order: Vec<&Standing> = standing.iter().collect();
+            rng.shuffle(&mut order);
+            for route in order {
+                let records = records(outcome, &work);
+                match measure(&work, route, tools, brokers, records) {
+                    Ok(run) => outcome.runs.push(Run { round, ..run }),
+                    Err(error) => {
+                        let fault = format!("{}, {}: {error}", work.name(), route.id.name());
+                        eprintln!("{fault}");
+                        outcome.faults.push(fault);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn measure(
+    work: &Work,
+    route: &Standing,
+    tools: &Tools<'_>,
+    brokers: &[String],
+    records: u64,
+) -> Result<Run, String> {
+    const TOPIC: &str = "produced";
+    if work.is_produce() {
+        topics::create(brokers, TOPIC)?;
+    }
+    let look = || {
+        let cpu = route.process.as_ref().map_or(Duration::ZERO, Process::cpu);
+        let counters = match route.id {
+            RouteId::Portolan | RouteId::PortolanNoSplice => scrape(route.admin),
+            _ => String::new(),
+        };
+        (cpu, counters)
+    };
+    let before = look();
+    let rate = match work {
+        Work::Produce { record_size, acks } => {
+            let acks = format!("acks={acks}");
+            tools.produce(&route.bootstrap, TOPIC, records, *record_size, &[&acks])
+        }
+        Work::Consume { .. } => {
+            let topic = work.filled_topic().expect("consumers have one");
+            tools.consume(&route.bootstrap, &topic, records)
+        }
+    };
+    let after = look();
+    if work.is_produce() {
+        topics::delete(brokers, TOPIC)?;
+    }
+    let grown = |name| Some(sum(&after.1, name)? - sum(&before.1, name)?);
+    Ok(Run {
+        round: 0,
+        case: work.name(),
+        route: route.id.name(),
+        id: route.id,
+        megabytes_per_second: rate?,
+        gigabytes: (records * work.record_size()) as f64 / 1e9,
+        cpu_seconds: (after.0 - before.0).as_secs_f64(),
+        spliced_bytes: grown("portolan_spliced_bytes_total"),
+        copied_bytes: grown("portolan_copied_bytes_total"),
+    })
+}
+
+/// The metrics of a portolan; nothing where they cannot be had.
+fn scrape(port: u16) -> String {
+    let ask = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok::<_, std::io::Error>(text)
+    };
+    ask().unwrap_or_default()
+}
+
+/// The sum of all series of a counter.
+fn sum(metrics: &str, name: &str) -> Option<f64> {
+    let series = metrics.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        if !rest.starts_with(['{', ' ']) {
+            return None;
+        }
+        rest.rsplit_once(' ')?.1.parse::<f64>().ok()
+    });
+    let values: Vec<f64> = series.collect();
+    (!values.is_empty()).then(|| values.iter().sum())
+}
+
+fn document(outcome: &Outcome) -> String {
+    let routes = outcome.routes.iter().map(|route| {
+        json!({
+            "name": route.id.name(),
+            "version": route.version,
+            "absent": route.program.as_ref().err(),
+        })
+    });
+    let resident = outcome.resident.iter().map(|(id, before, after)| {
+        json!({"route": id.name(), "idle_bytes": before, "after_bytes": after})
+    });
+    let document = json!({
+        "machine": outcome.machine,
+        "load_after": machine::load(),
+        "seed": outcome.seed,
+        "rounds": outcome.rounds,
+        "megabytes": outcome.megabytes,
+        "kafka": toolchain::KAFKA_4,
+        "routes": routes.collect::<Vec<_>>(),
+        "runs": outcome.runs,
+        "resident": resident.collect::<Vec<_>>(),
+        "faults": outcome.faults,
+    });
+    format!("{document:#}\n")
+}

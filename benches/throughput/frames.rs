@@ -114,7 +114,7 @@ pub fn ping() -> Exchange {
         .with_partitions(vec![commit]);
     let question = OffsetCommitRequest::default()
         .with_group_id(GroupId(StrBytes::from_static_str("group-of-pings")))
-        .with_member_id(StrBytes::from_static_str("member-1"))
+        .with_member_id(StrBytes::from_static_str("member-001-of-the-group"))
         .with_topics(vec![topic]);
     let partitions =
         (0..11).map(|index| OffsetCommitResponsePartition::default().with_partition_index(index));

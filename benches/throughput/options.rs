@@ -20,11 +20,11 @@ use crate::routes::{Route, RouteId};
 pub struct Options {
     /// Fewer cases and shorter rounds: under 5 minutes
     #[arg(long)]
-    quick: bool,
+    pub quick: bool,
     /// How often each case is run through each route [default: 7, with --quick 5, with --real-kafka 3]
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
-    /// How long one run is measured [default: 0.7, with --quick 0.4]
+    /// How long one run is measured [default: 0.7, with --quick 0.35]
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
     /// Only the cases whose names this matches
@@ -45,7 +45,10 @@ pub struct Options {
     /// Kafka's own perf-test tools against a real three-broker cluster instead of the scripted broker; needs java and mvn
     #[arg(long)]
     pub real_kafka: bool,
-    /// Records of each run of a perf-test tool carry about this many megabytes
+    /// With --real-kafka: take these brokers instead of starting some, as ID=HOST:PORT,... with the addresses that they advertise
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = broker)]
+    pub bootstrap: Vec<(i32, String)>,
+    /// With --real-kafka: records of each run of a perf-test tool carry about this many megabytes
     #[arg(long, value_name = "MB", default_value_t = 100)]
     pub megabytes: u64,
     /// Another build of portolan than this tree's
@@ -70,6 +73,12 @@ fn route(name: &str) -> Result<RouteId, String> {
     })
 }
 
+fn broker(text: &str) -> Result<(i32, String), String> {
+    let parts = text.split_once('=');
+    let parsed = parts.and_then(|(id, address)| Some((id.parse().ok()?, address.to_owned())));
+    parsed.ok_or_else(|| "write ID=HOST:PORT, for example 0=kafka-0.example.com:9092".to_owned())
+}
+
 impl Options {
     pub fn rounds(&self) -> usize {
         let default = match (self.real_kafka, self.quick) {
@@ -81,7 +90,7 @@ impl Options {
     }
 
     pub fn seconds(&self) -> f64 {
-        let default = if self.quick { 0.4 } else { 0.7 };
+        let default = if self.quick { 0.35 } else { 0.7 };
         self.seconds.unwrap_or(default).clamp(0.05, 600.0)
     }
 

@@ -16,7 +16,7 @@ const LABEL: f64 = 118.0;
 const FIGURE: f64 = 92.0;
 const TITLE: f64 = 30.0;
 const GAP: f64 = 22.0;
-const HEAD: f64 = 78.0;
+const HEAD: f64 = 96.0;
 
 /// One bar: a value, and a fainter one behind it.
 struct Bar {
@@ -64,6 +64,14 @@ pub fn picture(measured: &Measured) -> String {
         measured.rounds, machine.processor, machine.cpus, machine.kernel
     );
     line(&mut svg, (GAP, 52.0), 12, "#57606a", &below);
+    let absent = measured.routes.iter().filter(|route| !route.is_present());
+    let absent: Vec<&str> = absent.map(|route| route.id.name()).collect();
+    let absent = match absent.is_empty() {
+        true => String::new(),
+        false => format!("; absent: {}", absent.join(", ")),
+    };
+    let below = format!("Of two figures in a panel the darker bar is the first{absent}");
+    line(&mut svg, (GAP, 70.0), 12, "#57606a", &below);
     for (n, panel) in panels.iter().enumerate() {
         let x = GAP + (n % COLUMNS) as f64 * (PANEL_WIDTH + GAP);
         let y = HEAD + (n / COLUMNS) as f64 * height;

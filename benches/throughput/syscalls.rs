@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::client::{Client, Until};
+use crate::parse;
 use crate::process::{self, Process};
 use crate::rounds::{Prepared, Standing};
 
@@ -70,7 +71,7 @@ fn count_one(
     let tally = client.run(Until::Frames(frames))?;
     tracer.detach()?;
     let text = fs::read_to_string(&file).map_err(|error| error.to_string())?;
-    let calls = parse(&text);
+    let calls = parse::strace_calls(&text);
     let per_frame = |calls: u64| calls as f64 / tally.frames as f64;
     Ok(Calls {
         case: case.name.clone(),
@@ -141,15 +142,4 @@ fn all_traced(pid: u32) -> bool {
         let tracer = lines.find_map(|line| line.strip_prefix("TracerPid:"));
         tracer.is_some_and(|pid| pid.trim() != "0")
     })
-}
-
-/// The number of calls by name in the table of `strace -c`: time, seconds, usecs/call, calls, errors (may be empty), name.
-fn parse(table: &str) -> BTreeMap<String, u64> {
-    let rows = table.lines().filter_map(|line| {
-        let columns: Vec<&str> = line.split_whitespace().collect();
-        let name = *columns.last()?;
-        let calls = columns.get(3)?.parse().ok()?;
-        (name != "total").then(|| (name.to_owned(), calls))
-    });
-    rows.collect()
 }

@@ -17,7 +17,7 @@ use super::wire::Wire;
 use crate::routes::{Front, RouteId};
 
 /// The node ids.
-pub const IDS: [i32; 3] = [0, 1, 2];
+const IDS: [i32; 3] = [0, 1, 2];
 
 const CONTROLLER_PORT: u16 = 9093;
 /// Advertised by address, for direct clients and for the brokers themselves.
@@ -30,6 +30,52 @@ const BLIND_PORT: u16 = 9100;
 /// How long the brokers may take to find each other.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Where brokers are, for each kind of route.
+pub struct Brokers {
+    /// What they advertise to direct clients, by node id.
+    pub direct: Vec<(i32, String)>,
+    /// Where portolan finds them.
+    pub internal: Vec<(i32, String)>,
+    /// The names in `internal` and their addresses.
+    pub hosts_file: Option<PathBuf>,
+    /// Blind proxies that some listeners advertise.
+    pub blind: Vec<(RouteId, Front)>,
+}
+
+impl Brokers {
+    /// Starts three, with a listener for each of these blind routes.
+    pub fn start(jars: String, blind: Vec<RouteId>) -> (Self, Cluster) {
+        // Brokers must know the proxies' ports, and proxies the brokers' addresses: ports come first.
+        let front = |id| (id, Front::new(IDS.map(|node| (node, String::new()))));
+        let mut blind: Vec<(RouteId, Front)> = blind.into_iter().map(front).collect();
+        let cluster = Cluster::start(jars, &blind);
+        for (position, (_, front)) in blind.iter_mut().enumerate() {
+            for (node, pair) in front.pairs.iter_mut().enumerate() {
+                let address = cluster.network.host(node + 1);
+                pair.target = format!("{address}:{}", blind_port(position));
+            }
+        }
+        let nodes = || IDS.into_iter().enumerate();
+        let brokers = Brokers {
+            direct: nodes().map(|(n, id)| (id, cluster.direct(n))).collect(),
+            internal: nodes().map(|(n, id)| (id, cluster.internal(n))).collect(),
+            hosts_file: Some(cluster.hosts_file()),
+            blind,
+        };
+        (brokers, cluster)
+    }
+
+    /// Some that run already, at the addresses that they advertise.
+    pub fn given(brokers: &[(i32, String)]) -> Self {
+        Brokers {
+            direct: brokers.to_vec(),
+            internal: brokers.to_vec(),
+            hosts_file: None,
+            blind: Vec::new(),
+        }
+    }
+}
+
 /// A running cluster. Dropping it kills its brokers; they also die with this process.
 pub struct Cluster {
     network: Network,
@@ -40,8 +86,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts it; `blind` are the blind routes and the ports of each.
-    pub fn start(jars: String, blind: &[(RouteId, Front)]) -> Self {
+    fn start(jars: String, blind: &[(RouteId, Front)]) -> Self {
         let mut cluster = Cluster {
             network: Network::take(),
             jars,
@@ -64,23 +109,15 @@ impl Cluster {
         cluster
     }
 
-    /// Where a direct client reaches a node.
-    pub fn direct(&self, node: usize) -> String {
+    fn direct(&self, node: usize) -> String {
         format!("{}:{DIRECT_PORT}", self.network.host(node + 1))
     }
 
-    /// What a node advertises inside the cluster.
-    pub fn internal(&self, node: usize) -> String {
+    fn internal(&self, node: usize) -> String {
         format!("{}:{INTERNAL_PORT}", internal_host(node))
     }
 
-    /// Where a blind route reaches a node: the listeners are in the order of the routes.
-    pub fn blind(&self, node: usize, position: usize) -> String {
-        format!("{}:{}", self.network.host(node + 1), blind_port(position))
-    }
-
-    /// The internal names and their addresses.
-    pub fn hosts_file(&self) -> PathBuf {
+    fn hosts_file(&self) -> PathBuf {
         self.dir.path().join("hosts")
     }
 

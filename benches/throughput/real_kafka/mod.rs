@@ -22,13 +22,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde::Serialize;
-use serde_json::json;
 
-use crate::machine::{self, Machine};
+use crate::machine::Machine;
 use crate::options::Options;
+use crate::parse;
 use crate::process::{self, Process};
 use crate::routes::{Front, Route, RouteId};
-use cluster::{Cluster, IDS};
+use cluster::Brokers;
 use perf::{Tools, Work};
 
 /// One call of a tool through one route.
@@ -93,25 +93,29 @@ pub fn run(options: &Options, scratch: &Path) -> Result<(String, String), String
         faults: Vec::new(),
     };
     let jars = cluster::jars();
-    let blind: Vec<(RouteId, Front)> = outcome
-        .routes
-        .iter()
-        .filter(|route| route.is_present() && route.id.is_blind())
-        .map(|route| (route.id, Front::new(IDS.map(|id| (id, String::new())))))
-        .collect();
-    eprintln!("starting three brokers");
-    let cluster = Cluster::start(jars.clone(), &blind);
+    let blind = outcome.routes.iter().filter(|route| route.is_present());
+    let blind = blind.map(|route| route.id).filter(|id| id.is_blind());
+    // Before the proxies, so that it outlives them.
+    let (brokers, _cluster) = match &*options.bootstrap {
+        [] => {
+            eprintln!("starting three brokers");
+            let (brokers, cluster) = Brokers::start(jars.clone(), blind.collect());
+            (brokers, Some(cluster))
+        }
+        given => (Brokers::given(given), None),
+    };
     let mut standing = Vec::new();
     for route in &mut outcome.routes {
-        match stand(route, &cluster, &blind, scratch) {
+        match stand(route, &brokers, scratch) {
             Ok(up) => standing.extend(up),
             Err(reason) => route.program = Err(reason.trim().replace('\n', " ")),
         }
     }
-    let brokers: Vec<String> = (0..IDS.len()).map(|node| cluster.direct(node)).collect();
+    let addresses: Vec<String> = brokers.direct.iter().map(|(_, at)| at.clone()).collect();
     let tools = Tools { jars: &jars };
-    fill(&outcome, &tools, &brokers)?;
-    rounds(&mut outcome, &standing, &tools, &brokers);
+    fill(&outcome, &tools, &addresses)?;
+    rounds(&mut outcome, &standing, &tools, &addresses);
+    take_away(&outcome, &addresses);
     outcome.resident = standing
         .iter()
         .filter_map(|route| {
@@ -119,45 +123,32 @@ pub fn run(options: &Options, scratch: &Path) -> Result<(String, String), String
             Some((route.id, route.resident, process.resident_bytes()))
         })
         .collect();
-    Ok((table::markdown(&outcome), document(&outcome)))
+    Ok((table::markdown(&outcome), table::document(&outcome)))
 }
 
-fn stand(
-    route: &Route,
-    cluster: &Cluster,
-    blind: &[(RouteId, Front)],
-    scratch: &Path,
-) -> Result<Option<Standing>, String> {
+fn stand(route: &Route, brokers: &Brokers, scratch: &Path) -> Result<Option<Standing>, String> {
     if !route.is_present() {
         return Ok(None);
     }
-    let targets = |target: &dyn Fn(usize) -> String| {
-        let targets = (0..IDS.len()).map(|node| (IDS[node], target(node)));
-        targets.collect::<Vec<(i32, String)>>()
-    };
     let front = match route.id {
         RouteId::Direct => {
             return Ok(Some(Standing {
                 id: route.id,
-                bootstrap: cluster.direct(0),
+                bootstrap: brokers.direct[0].1.clone(),
                 process: None,
                 admin: 0,
                 resident: 0,
             }));
         }
-        RouteId::KafkaProxy => Front::new(targets(&|node| cluster.direct(node))),
+        RouteId::KafkaProxy => Front::new(brokers.direct.clone()),
         RouteId::Portolan | RouteId::PortolanNoSplice => Front {
-            hosts_file: Some(cluster.hosts_file()),
-            ..Front::new(targets(&|node| cluster.internal(node)))
+            hosts_file: brokers.hosts_file.clone(),
+            ..Front::new(brokers.internal.clone())
         },
         id => {
-            let position = blind.iter().position(|(blind, _)| *blind == id);
-            let position = position.expect("a listener was made for it");
-            let mut front = blind[position].1.clone();
-            for (node, pair) in front.pairs.iter_mut().enumerate() {
-                pair.target = cluster.blind(node, position);
-            }
-            front
+            let found = brokers.blind.iter().find(|(blind, _)| *blind == id);
+            let reason = "these brokers advertise no listener that leads through it";
+            found.ok_or(reason)?.1.clone()
         }
     };
     let process = route.start(&front, scratch, None)?;
@@ -193,6 +184,15 @@ fn fill(outcome: &Outcome, tools: &Tools<'_>, brokers: &[String]) -> Result<(), 
         tools.produce(&brokers[0], &topic, records, *record_size, &properties)?;
     }
     Ok(())
+}
+
+/// The brokers may not be ours, and are to be left as they were.
+fn take_away(outcome: &Outcome, brokers: &[String]) {
+    for topic in outcome.works.iter().filter_map(Work::filled_topic) {
+        if let Err(error) = topics::delete(brokers, &topic) {
+            eprintln!("{error}");
+        }
+    }
 }
 
 fn rounds(outcome: &mut Outcome, standing: &[Standing], tools: &Tools<'_>, brokers: &[String]) {
@@ -251,7 +251,7 @@ fn measure(
     if work.is_produce() {
         topics::delete(brokers, TOPIC)?;
     }
-    let grown = |name| Some(sum(&after.1, name)? - sum(&before.1, name)?);
+    let grown = |name| Some(parse::counter(&after.1, name)? - parse::counter(&before.1, name)?);
     Ok(Run {
         round: 0,
         case: work.name(),
@@ -277,43 +277,4 @@ fn scrape(port: u16) -> String {
         Ok::<_, std::io::Error>(text)
     };
     ask().unwrap_or_default()
-}
-
-/// The sum of all series of a counter.
-fn sum(metrics: &str, name: &str) -> Option<f64> {
-    let series = metrics.lines().filter_map(|line| {
-        let rest = line.strip_prefix(name)?;
-        if !rest.starts_with(['{', ' ']) {
-            return None;
-        }
-        rest.rsplit_once(' ')?.1.parse::<f64>().ok()
-    });
-    let values: Vec<f64> = series.collect();
-    (!values.is_empty()).then(|| values.iter().sum())
-}
-
-fn document(outcome: &Outcome) -> String {
-    let routes = outcome.routes.iter().map(|route| {
-        json!({
-            "name": route.id.name(),
-            "version": route.version,
-            "absent": route.program.as_ref().err(),
-        })
-    });
-    let resident = outcome.resident.iter().map(|(id, before, after)| {
-        json!({"route": id.name(), "idle_bytes": before, "after_bytes": after})
-    });
-    let document = json!({
-        "machine": outcome.machine,
-        "load_after": machine::load(),
-        "seed": outcome.seed,
-        "rounds": outcome.rounds,
-        "megabytes": outcome.megabytes,
-        "kafka": toolchain::KAFKA_4,
-        "routes": routes.collect::<Vec<_>>(),
-        "runs": outcome.runs,
-        "resident": resident.collect::<Vec<_>>(),
-        "faults": outcome.faults,
-    });
-    format!("{document:#}\n")
 }

@@ -1,6 +1,9 @@
 //! Kafka's own perf-test tools: how they are called and what they say.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+
+use crate::parse;
+use crate::process;
 
 /// One call of a tool, without the route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +115,8 @@ impl Tools<'_> {
             arguments.push("--command-property");
             arguments.extend(properties);
         }
-        produced(&self.run("ProducerPerformance", &arguments)?)
+        let text = self.run("ProducerPerformance", &arguments)?;
+        parse::producer_rate(&text).ok_or_else(|| format!("no rate in: {text}"))
     }
 
     /// Consumes and returns megabytes (2^20) in a second, without the time to join the group.
@@ -129,18 +133,20 @@ impl Tools<'_> {
             "--timeout",
             "30000",
         ];
-        consumed(&self.run("ConsumerPerformance", &arguments)?)
+        let text = self.run("ConsumerPerformance", &arguments)?;
+        parse::consumer_rate(&text).ok_or_else(|| format!("no rate in: {text}"))
     }
 
     fn run(&self, class: &str, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new("timeout")
-            .args(["300", "java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC"])
+        // The clients' own timeouts end them where nothing moves.
+        let output = process::tied_to_us("java".as_ref())
+            .args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC"])
             .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
             .args(["-cp", self.jars, &format!("org.apache.kafka.tools.{class}")])
             .args(arguments)
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| format!("timeout, java: {error}"))?;
+            .map_err(|error| format!("java: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         match output.status.success() {
             true => Ok(text),
@@ -150,22 +156,4 @@ impl Tools<'_> {
             }
         }
     }
-}
-
-/// The last line of `kafka-producer-perf-test`: "... records sent, 12345.6 records/sec (12.34 MB/sec), ..."
-fn produced(text: &str) -> Result<f64, String> {
-    let mut rates = text.lines().rev().filter_map(|line| {
-        let (before, _) = line.split_once(" MB/sec)")?;
-        before.rsplit_once('(')?.1.parse().ok()
-    });
-    rates.next().ok_or_else(|| format!("no rate in: {text}"))
-}
-
-/// The line of `kafka-consumer-perf-test`: start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, fetch MB/s, ...
-fn consumed(text: &str) -> Result<f64, String> {
-    let mut rates = text.lines().rev().filter_map(|line| {
-        let columns: Vec<&str> = line.split(',').map(str::trim).collect();
-        columns.get(8)?.parse().ok()
-    });
-    rates.next().ok_or_else(|| format!("no rate in: {text}"))
 }

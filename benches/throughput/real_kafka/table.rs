@@ -1,9 +1,12 @@
-//! What came out of the perf-test tools, in Markdown.
+//! What came out of the perf-test tools, in Markdown and as JSON.
 
 use std::fmt::Write;
 
+use serde_json::json;
+
 use super::toolchain::KAFKA_4;
 use super::{Outcome, Run};
+use crate::machine;
 use crate::report::figure;
 use crate::routes::RouteId;
 use crate::statistics::{median, ratios};
@@ -11,8 +14,9 @@ use crate::statistics::{median, ratios};
 /// The proxy as people configure it by default, to which CPU is compared.
 const BASE: RouteId = RouteId::HaproxyOff;
 
-/// Goals of portolan: throughput of direct, CPU of HAProxy's, CPU seconds for a gigabyte produced and consumed.
-const GOALS: [(&str, f64, f64, f64, f64); 1] = [("goal", 0.95, 0.70, 1.1, 0.6)];
+/// What portolan is to reach, in the columns of the summary.
+const GOALS: &str =
+    "| **goal** of portolan | >= 0.95 | >= 1.00 | <= 0.70 | <= 1.1 | <= 0.6 | < 8 |";
 
 /// Everything, as one text.
 pub fn markdown(outcome: &Outcome) -> String {
@@ -60,10 +64,10 @@ fn summary(text: &mut String, outcome: &Outcome) {
         }
         let id = route.id;
         let throughput = |base| {
-            let pairs = pairs(outcome, id, base, |run| run.megabytes_per_second);
+            let pairs = pairs(outcome, "", id, base, |run| run.megabytes_per_second);
             ratios(pairs)
         };
-        let cpu = ratios(pairs(outcome, id, BASE, |run| run.cpu_seconds));
+        let cpu = ratios(pairs(outcome, "", id, BASE, |run| run.cpu_seconds));
         let direct = throughput(RouteId::Direct).map_or("-".to_owned(), |spread| {
             format!("{:.2}, {:.2}", spread.median, spread.least)
         });
@@ -84,22 +88,19 @@ fn summary(text: &mut String, outcome: &Outcome) {
             figure(price(false)),
         );
     }
-    for (name, throughput, cpu, produce, consume) in GOALS {
-        let _ = writeln!(
-            text,
-            "| **{name}** of portolan | >= {throughput:.2} | >= 1.00 | <= {cpu:.2} | <= {produce} | <= {consume} | < 8 |"
-        );
-    }
+    let _ = writeln!(text, "{GOALS}");
 }
 
-/// Values of two routes in the same round and case.
+/// Values of two routes in the same round and case, of the cases whose names begin like this.
 fn pairs(
     outcome: &Outcome,
+    case: &str,
     id: RouteId,
     base: RouteId,
     value: impl Fn(&Run) -> f64,
 ) -> Vec<(f64, f64)> {
-    let mine = outcome.runs.iter().filter(|run| run.id == id);
+    let mine = outcome.runs.iter();
+    let mine = mine.filter(|run| run.id == id && run.case.starts_with(case));
     let pairs = mine.filter_map(|run| {
         let mut others = outcome.runs.iter();
         let other = others
@@ -131,31 +132,21 @@ fn cases(text: &mut String, outcome: &Outcome) {
                 let runs = runs.filter(|run| run.id == id && run.case == name);
                 median(&runs.map(value).collect::<Vec<f64>>())
             };
-            let mut own = pairs_of_case(outcome, id, &name);
-            own.retain(|(value, _)| value.is_finite());
+            let rates = pairs(outcome, &name, id, RouteId::Direct, |run| {
+                run.megabytes_per_second
+            });
             let _ = writeln!(
                 text,
                 "| {name} | {} | {} | {} | {} |",
                 id.name(),
                 figure(of(&|run| run.megabytes_per_second)),
-                figure(ratios(own).map(|spread| spread.median)),
+                figure(ratios(rates).map(|spread| spread.median)),
                 figure(
                     of(&|run| run.cpu_seconds / run.gigabytes).filter(|_| id != RouteId::Direct)
                 ),
             );
         }
     }
-}
-
-fn pairs_of_case(outcome: &Outcome, id: RouteId, case: &str) -> Vec<(f64, f64)> {
-    let rate = |id: RouteId, round: usize| {
-        let mut runs = outcome.runs.iter();
-        let found = runs.find(|run| run.id == id && run.round == round && run.case == case);
-        found.map(|run| run.megabytes_per_second)
-    };
-    (1..=outcome.rounds)
-        .filter_map(|round| Some((rate(id, round)?, rate(RouteId::Direct, round)?)))
-        .collect()
 }
 
 /// How portolan moved what consumers fetched.
@@ -187,4 +178,31 @@ fn spliced(text: &mut String, outcome: &Outcome) {
             let _ = writeln!(text, "{}.", counted.join("; "));
         }
     }
+}
+
+/// The same as JSON, with every run.
+pub fn document(outcome: &Outcome) -> String {
+    let routes = outcome.routes.iter().map(|route| {
+        json!({
+            "name": route.id.name(),
+            "version": route.version,
+            "absent": route.program.as_ref().err(),
+        })
+    });
+    let resident = outcome.resident.iter().map(|(id, before, after)| {
+        json!({"route": id.name(), "idle_bytes": before, "after_bytes": after})
+    });
+    let document = json!({
+        "machine": outcome.machine,
+        "load_after": machine::load(),
+        "seed": outcome.seed,
+        "rounds": outcome.rounds,
+        "megabytes": outcome.megabytes,
+        "kafka": KAFKA_4,
+        "routes": routes.collect::<Vec<_>>(),
+        "runs": outcome.runs,
+        "resident": resident.collect::<Vec<_>>(),
+        "faults": outcome.faults,
+    });
+    format!("{document:#}\n")
 }

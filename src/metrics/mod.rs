@@ -1,8 +1,8 @@
 //! Every metric: its name, labels and buckets. Label values are bounded by the configuration and by fixed tables, and each
 //! series exists at zero from the start.
 //!
-//! What is counted for each frame or each connection is counted by thread ([`threads`]) and added up at the scrape
-//! ([`summed`]); what is rare is counted by prometheus itself.
+//! What is counted for each frame or each connection is counted by thread (`threads`) and added up at the scrape
+//! (`summed`); what is rare is counted by prometheus itself.
 
 mod process;
 mod summed;

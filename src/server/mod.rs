@@ -1,10 +1,10 @@
 //! Binds every port, starts the worker threads that accept and serve, and drains them in the end.
 //!
-//! N worker threads, each with a runtime of its own, have listening sockets of their own for every port ([`listen`]): a
-//! connection is accepted and served, and its broker dialled, on one thread, and nothing of it is shared with others.
-//! Only where one thread has noticeably more to do than another is an accepted connection handed over, once and for good
-//! ([`balance`]). Signals, drain and the admin listener are on the main thread, which serves no connections: what reading
-//! `/metrics` costs, nobody's requests wait for.
+//! N worker threads, each with a runtime of its own, have listening sockets of their own for every port (`listen`): a
+//! connection is accepted and served, and its broker dialled, on one thread, and none of its bytes meets another. Only
+//! where one thread has more sessions than another is an accepted connection handed over, once and for good (`balance`).
+//! Signals, drain and the admin listener are on the main thread, which serves no connections: what reading `/metrics`
+//! costs, nobody's requests wait for. A worker that is gone takes its sockets with it, and gets no connections any more.
 //!
 //! A listening socket needs a file descriptor. Where there are so many ports and threads that they would take more than a
 //! quarter of the limit of open files, each port has sockets on some of the threads only, down to one, and the others get

@@ -7,6 +7,9 @@ use bytes::Bytes;
 
 use super::plan::{Acks, Leg, Workload};
 
+/// So that a short run on a busy machine is not cut.
+const LEAST_OVERRUN: Duration = Duration::from_secs(5);
+
 /// What all connections of a run have in common.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -31,6 +34,13 @@ pub(super) struct Load {
 pub(super) struct Progress {
     pub(super) bytes: AtomicU64,
     pub(super) requests: AtomicU64,
+}
+
+impl Load {
+    /// For how long the requests of a schedule that are late may still be sent, behind its end.
+    pub(super) fn overrun(&self) -> Duration {
+        self.duration.max(LEAST_OVERRUN)
+    }
 }
 
 impl Progress {

@@ -88,7 +88,7 @@ impl Writing<'_> {
             let now = Instant::now();
             match pace {
                 None if now >= end => break,
-                Some(pace) if now >= end + load.duration => {
+                Some(pace) if now >= end + load.overrun() => {
                     let unsent = pace.count(load.duration).saturating_sub(*self.next);
                     self.measured.borrow_mut().unsent += unsent;
                     break;

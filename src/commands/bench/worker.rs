@@ -69,8 +69,8 @@ impl Worker {
         let mut moved = None;
         loop {
             let address = session.address.clone();
-            // The schedule may be overrun once by its own length; then what is in flight may take its time.
-            let deadline = start + 2 * self.load.duration + patience;
+            // What is in flight then may take its time.
+            let deadline = start + self.load.duration + self.load.overrun() + patience;
             let running = self.run(session, start);
             match timeout_at(deadline.into(), running).await {
                 Err(_) => return Err(no_answer(&address, &self.load.leg.settings)),

@@ -16,6 +16,7 @@ mod endings;
 mod faults;
 mod load;
 mod mock;
+mod progress;
 mod reports;
 mod sasl;
 mod state;

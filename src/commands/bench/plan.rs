@@ -140,7 +140,7 @@ impl Acks {
 
 impl fmt::Display for Acks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Acks::None => "0",
             Acks::Leader => "1",
             Acks::All => "all",
@@ -150,7 +150,7 @@ impl fmt::Display for Acks {
 
 impl fmt::Display for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Side::Proxied => "proxied",
             Side::Direct => "direct",
         })
@@ -159,7 +159,7 @@ impl fmt::Display for Side {
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Workload::Produce => "produce",
             Workload::Fetch => "fetch",
             Workload::Ping => "ping",

@@ -26,16 +26,17 @@ impl Report<'_> {
             Some(rate) => format!("at {rate}"),
         };
         format!(
-            "{} connections x {} in flight, {rate}, {} of records a produce request in records of {}, acks {}, {} a fetch, \
+            "{} connection{} x {} in flight, {rate}, {} of records a produce request in records of {}, acks {}, {} a fetch, \
              {} round{} of {:?}",
             plan.connections,
+            plural(plan.connections),
             plan.in_flight,
             size(plan.batch_size),
             size(plan.record_size),
             plan.acks,
             size(plan.fetch_size),
             plan.rounds,
-            if plan.rounds == 1 { "" } else { "s" },
+            plural(plan.rounds),
             plan.duration,
         )
     }
@@ -44,6 +45,13 @@ impl Report<'_> {
     fn date(&self) -> String {
         let since = self.started.duration_since(SystemTime::UNIX_EPOCH);
         date(since.map_or(0, |since| since.as_secs()))
+    }
+}
+
+fn plural(n: usize) -> &'static str {
+    match n {
+        1 => "",
+        _ => "s",
     }
 }
 

@@ -11,7 +11,16 @@ use crate::front::Front;
 /// Runs it with JSON as its output, and fails unless it went well and left no topic.
 fn bench(cluster: &Cluster, arguments: &[&str]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_portolan"))
-        .args(["bench", "--output", "json", "--duration", "1s"])
+        // The tap looks at every byte for internal names: not too many of them.
+        .args([
+            "bench",
+            "--output",
+            "json",
+            "--duration",
+            "1s",
+            "--fetch-size",
+            "64KiB",
+        ])
         .args(arguments)
         .env("PORTOLAN_SASL_PASSWORD", USER.1)
         .output()

@@ -60,12 +60,16 @@ use crate::rounds::{Prepared, Standing};
 use crate::routes::{Front, Route, RouteId};
 use crate::wire::Template;
 
+/// What directories with the proxies' files are called, before the process id.
+const SCRATCH: &str = "run-";
+
 fn main() -> ExitCode {
     let options = Options::parse();
     raise_fd_limit();
     let output = output_directory();
+    remove_left_behind(&output);
     let scratch = tempfile::Builder::new()
-        .prefix("run-")
+        .prefix(&format!("{SCRATCH}{}-", std::process::id()))
         .tempdir_in(&output)
         .expect("the output directory can be written");
     if options.real_kafka {
@@ -191,6 +195,20 @@ fn output_directory() -> PathBuf {
     let directory = target.join("throughput");
     fs::create_dir_all(&directory).expect("the target directory can be written");
     directory
+}
+
+/// What an invocation that was interrupted left: configurations and logs of proxies that the kernel has killed.
+fn remove_left_behind(output: &Path) {
+    for entry in fs::read_dir(output).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| {
+            let (pid, _) = name.strip_prefix(SCRATCH)?.split_once('-')?;
+            pid.parse::<u32>().ok()
+        });
+        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A thousand connections have two thousand ends here.

@@ -3,6 +3,10 @@
 #[path = "../../tests/common/frames.rs"]
 pub mod frames;
 
+#[path = "../../tests/common/tools.rs"]
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+pub mod tools;
+
 /// The part of the tests' module of this name that their helpers need.
 pub mod proxy {
     /// How long a broker may take to answer or to end.

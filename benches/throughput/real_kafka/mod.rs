@@ -9,7 +9,11 @@ mod network;
 mod perf;
 mod table;
 #[path = "../../../tests/kafka/toolchain.rs"]
-#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests, which need more of it"
+)]
 mod toolchain;
 mod topics;
 #[path = "../../../tests/kafka/wire.rs"]

@@ -260,6 +260,14 @@ impl Lane {
         Poll::Ready(Ok(self.filled(n)))
     }
 
+    /// To be called when what is ready cannot be sent for now: nothing more is received meanwhile.
+    pub(super) fn wait(&self, from: &Stream) {
+        // Small frames are not worth it.
+        if self.pipe.is_some() {
+            from.park();
+        }
+    }
+
     /// Sends once; there must be bytes that are ready. Returns how many went out.
     pub(super) fn poll_send(
         &mut self,

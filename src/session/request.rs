@@ -497,6 +497,7 @@ impl RequestPump {
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Pending => {
+                    self.lane.wait(&shared.client);
                     let patience = shared.cluster.timeouts.stalled_write;
                     self.stall.set_if_clear(|| Instant::now() + patience);
                     ready!(self.stall.poll(cx));

@@ -608,6 +608,9 @@ impl ResponsePump {
                     }));
                 }
                 Poll::Pending => {
+                    if let Some(broker) = shared.broker.get() {
+                        self.lane.wait(broker);
+                    }
                     let patience = shared.cluster.timeouts.stalled_write;
                     self.stall.set_if_clear(|| Instant::now() + patience);
                     ready!(self.stall.poll(cx));

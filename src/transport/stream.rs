@@ -1,7 +1,7 @@
 //! One leg of a session: a socket that two pumps of one task share, one reading and one writing.
 
-use std::cell::RefCell;
-use std::io;
+use std::cell::{RefCell, RefMut};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -21,14 +21,75 @@ use super::pipe::Pipe;
 /// same time, hold it.
 #[derive(Debug)]
 pub struct Stream {
-    io: RefCell<TcpStream>,
+    io: RefCell<Io>,
+}
+
+#[derive(Debug)]
+enum Io {
+    /// Registered: the runtime wakes the session for it.
+    Live(TcpStream),
+    /// Not registered, see [`Stream::park`].
+    Parked(std::net::TcpStream),
+    /// The runtime refused to give it back or to take it.
+    Lost,
 }
 
 impl Stream {
     /// Takes over a connected socket.
     pub fn new(socket: TcpStream) -> Self {
         Stream {
-            io: RefCell::new(socket),
+            io: RefCell::new(Io::Live(socket)),
+        }
+    }
+
+    /// Takes the socket away from the runtime until it is read from again. Each segment that arrives would wake the thread,
+    /// for nothing as long as what came before it cannot be passed on. What is written goes out as ever.
+    pub fn park(&self) {
+        let mut io = self.io.borrow_mut();
+        if let Io::Live(_) = *io
+            && let Io::Live(socket) = std::mem::replace(&mut *io, Io::Lost)
+            && let Ok(socket) = socket.into_std()
+        {
+            *io = Io::Parked(socket);
+        }
+    }
+
+    /// The socket, registered again if it was not.
+    fn live(&self) -> io::Result<RefMut<'_, TcpStream>> {
+        let mut io = self.io.borrow_mut();
+        if let Io::Parked(_) = *io
+            && let Io::Parked(socket) = std::mem::replace(&mut *io, Io::Lost)
+        {
+            *io = Io::Live(TcpStream::from_std(socket)?);
+        }
+        let live = RefMut::filter_map(io, |io| match io {
+            Io::Live(socket) => Some(socket),
+            Io::Parked(_) | Io::Lost => None,
+        });
+        live.map_err(|_| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Tries what needs no waiting while the socket is not registered. `None`: it is, or it must be waited for.
+    fn try_parked<T>(
+        &self,
+        attempt: impl FnOnce(&std::net::TcpStream) -> io::Result<T>,
+    ) -> Option<io::Result<T>> {
+        let io = self.io.borrow();
+        let Io::Parked(socket) = &*io else {
+            return None;
+        };
+        match attempt(socket) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            outcome => Some(outcome),
+        }
+    }
+
+    /// The socket for what never waits; `None` if it is lost.
+    fn options<T>(&self, act: impl FnOnce(SockRef<'_>) -> T) -> Option<T> {
+        match &*self.io.borrow() {
+            Io::Live(socket) => Some(act(SockRef::from(socket))),
+            Io::Parked(socket) => Some(act(SockRef::from(socket))),
+            Io::Lost => None,
         }
     }
 
@@ -39,7 +100,7 @@ impl Stream {
         buffer: &mut Buffer,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        let mut io = self.io.borrow_mut();
+        let mut io = self.live()?;
         let room = buffer.room();
         let most = most.min(room.len());
         let mut room = ReadBuf::new(&mut room[..most]);
@@ -51,8 +112,11 @@ impl Stream {
 
     /// Writes once; returns how many bytes were taken.
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut io = self.io.borrow_mut();
-        match ready!(Pin::new(&mut *io).poll_write(cx, bytes))? {
+        let written = match self.try_parked(|mut socket| socket.write(bytes)) {
+            Some(written) => written?,
+            None => ready!(Pin::new(&mut *self.live()?).poll_write(cx, bytes))?,
+        };
+        match written {
             0 if !bytes.is_empty() => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             n => {
                 moved::copied(n);
@@ -72,14 +136,14 @@ impl Stream {
         let room = buffer.room();
         let most = most.min(room.len());
         let mut room = ReadBuf::new(&mut room[..most]);
-        let n = ready!(self.io.borrow().poll_peek(cx, &mut room))?;
+        let n = ready!(self.live()?.poll_peek(cx, &mut room))?;
         buffer.filled(n);
         Poll::Ready(Ok(n))
     }
 
     /// The same without waiting: `None` where nothing is there now, and at the end of the stream.
     pub fn try_peek(&self, buffer: &mut Buffer, most: usize) -> io::Result<Option<usize>> {
-        let io = self.io.borrow();
+        let io = self.live()?;
         let room = buffer.room();
         let most = most.min(room.len());
         let peek = || Ok(recv(&*io, &mut room[..most], RecvFlags::PEEK)?);
@@ -96,7 +160,7 @@ impl Stream {
 
     /// Takes `n` bytes that were looked at out of the socket.
     pub fn take_peeked(&self, mut n: usize) -> io::Result<()> {
-        let io = self.io.borrow();
+        let io = self.live()?;
         let mut scratch = [0; 512];
         while n > 0 {
             let most = n.min(scratch.len());
@@ -115,7 +179,7 @@ impl Stream {
         pipe: &mut Pipe,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        let io = self.io.borrow();
+        let io = self.live()?;
         loop {
             ready!(io.poll_read_ready(cx))?;
             match io.try_io(Interest::READABLE, || pipe.fill(&*io, most)) {
@@ -128,7 +192,7 @@ impl Stream {
     /// Moves up to `most` bytes (not zero) into a pipe that holds some already, without waiting. `None` where nothing is
     /// there now, at the end of the stream, or if the pipe has no room.
     pub fn try_fill(&self, pipe: &mut Pipe, most: usize) -> io::Result<Option<usize>> {
-        match pipe.fill(&*self.io.borrow(), most) {
+        match pipe.fill(&*self.live()?, most) {
             Ok(0) => Ok(None),
             Ok(n) => Ok(Some(n)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -138,42 +202,52 @@ impl Stream {
 
     /// Moves bytes out of a pipe that holds some; returns how many the socket took.
     pub fn poll_drain(&self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
-        let io = self.io.borrow();
-        loop {
-            ready!(io.poll_write_ready(cx))?;
-            match io.try_io(Interest::WRITABLE, || pipe.drain(&*io)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                outcome => {
-                    if let Ok(n) = outcome {
-                        moved::spliced(n);
+        let drained = match self.try_parked(|socket| pipe.drain(socket)) {
+            Some(drained) => drained,
+            None => {
+                let io = self.live()?;
+                loop {
+                    ready!(io.poll_write_ready(cx))?;
+                    match io.try_io(Interest::WRITABLE, || pipe.drain(&*io)) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        outcome => break outcome,
                     }
-                    return Poll::Ready(outcome);
                 }
             }
-        }
+        };
+        Poll::Ready(match drained? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            n => {
+                moved::spliced(n);
+                Ok(n)
+            }
+        })
     }
 
     /// Tells the peer that nothing more will be written (half-close).
     pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.io.borrow_mut()).poll_shutdown(cx)
+        Pin::new(&mut *self.live()?).poll_shutdown(cx)
     }
 
     /// Our end's address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.borrow().local_addr()
+        let address = self.options(|socket| socket.local_addr());
+        let address = address.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))?;
+        address
+            .as_socket()
+            .ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
     /// Whether the connection has failed (a reset, keepalive without an answer), as far as the kernel has not told yet.
     pub fn is_broken(&self) -> bool {
-        let error = SockRef::from(&*self.io.borrow()).take_error();
-        !matches!(error, Ok(None))
+        let error = self.options(|socket| socket.take_error());
+        !matches!(error, Some(Ok(None)))
     }
 
     /// Makes the close that follows an abortive one (RST), as the other leg's was.
     pub fn reset_on_close(&self) {
         // A socket that is already gone cannot be reset, and need not be.
-        let _ = SockRef::from(&*self.io.borrow()).set_linger(Some(Duration::ZERO));
+        let _ = self.options(|socket| socket.set_linger(Some(Duration::ZERO)));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::transport::pipe::{self, Pipe};
 use crate::transport::stream::Stream;
 
 /// From this many bytes on, that need not be seen, a pipe is cheaper than a buffer (two more system calls, no copy).
-pub(super) const SPLICE_FROM: u32 = 16 * 1024;
+pub(super) const SPLICE_FROM: u32 = 12 * 1024;
 
 /// Bulk that is copied after all goes in pieces of this size, which stay in the processor's nearest cache.
 const BULK_PIECE: usize = 16 * 1024;

@@ -42,6 +42,8 @@ pub(super) struct Lane {
     /// The last frame was large. The next may be as well, so it is looked at before it is read.
     large: bool,
     distrust: u8,
+    /// What is ready cannot be sent for now.
+    stuck: bool,
     /// What came last went through a pipe; what belongs to it follows there.
     piped: bool,
 }
@@ -155,7 +157,7 @@ impl Lane {
         let Some(pipe) = &mut self.pipe else {
             return Ok(None);
         };
-        if !self.buffer.is_empty() || pipe.held() >= GATHER_BYTES {
+        if self.stuck || !self.buffer.is_empty() || pipe.held() >= GATHER_BYTES {
             return Ok(None);
         }
         let passing = self.unseen + opaque;
@@ -261,7 +263,8 @@ impl Lane {
     }
 
     /// To be called when what is ready cannot be sent for now: nothing more is received meanwhile.
-    pub(super) fn wait(&self, from: &Stream) {
+    pub(super) fn wait(&mut self, from: &Stream) {
+        self.stuck = true;
         // Small frames are not worth it.
         if self.pipe.is_some() {
             from.park();
@@ -276,12 +279,14 @@ impl Lane {
     ) -> Poll<io::Result<usize>> {
         if let Some(pipe) = &mut self.pipe {
             let n = ready!(to.poll_drain(cx, pipe))?;
+            self.stuck = false;
             if pipe.held() == 0 {
                 self.pipe = None;
             }
             return Poll::Ready(Ok(n));
         }
         let n = ready!(to.poll_write(cx, &self.buffer.bytes()[..self.ready]))?;
+        self.stuck = false;
         self.buffer.consume(n);
         self.ready -= n;
         Poll::Ready(Ok(n))

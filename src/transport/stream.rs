@@ -1,6 +1,6 @@
 //! One leg of a session: a socket that two pumps of one task share, one reading and one writing.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -22,6 +22,8 @@ use super::pipe::Pipe;
 #[derive(Debug)]
 pub struct Stream {
     io: RefCell<Io>,
+    /// Whoever writes to it waits until it takes more.
+    full: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -39,12 +41,17 @@ impl Stream {
     pub fn new(socket: TcpStream) -> Self {
         Stream {
             io: RefCell::new(Io::Live(socket)),
+            full: Cell::new(false),
         }
     }
 
     /// Takes the socket away from the runtime until it is read from again. Each segment that arrives would wake the thread,
-    /// for nothing as long as what came before it cannot be passed on. What is written goes out as ever.
+    /// for nothing as long as what came before it cannot be passed on. What is written goes out as ever; while that waits
+    /// the socket stays where it is, for nobody else tells when it goes on.
     pub fn park(&self) {
+        if self.full.get() {
+            return;
+        }
         let mut io = self.io.borrow_mut();
         if let Io::Live(_) = *io
             && let Io::Live(socket) = std::mem::replace(&mut *io, Io::Lost)
@@ -114,7 +121,11 @@ impl Stream {
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = match self.try_parked(|mut socket| socket.write(bytes)) {
             Some(written) => written?,
-            None => ready!(Pin::new(&mut *self.live()?).poll_write(cx, bytes))?,
+            None => {
+                let written = Pin::new(&mut *self.live()?).poll_write(cx, bytes);
+                self.full.set(written.is_pending());
+                ready!(written)?
+            }
         };
         match written {
             0 if !bytes.is_empty() => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -203,25 +214,31 @@ impl Stream {
     /// Moves bytes out of a pipe that holds some; returns how many the socket took.
     pub fn poll_drain(&self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
         let drained = match self.try_parked(|socket| pipe.drain(socket)) {
-            Some(drained) => drained,
+            Some(drained) => drained?,
             None => {
-                let io = self.live()?;
-                loop {
-                    ready!(io.poll_write_ready(cx))?;
-                    match io.try_io(Interest::WRITABLE, || pipe.drain(&*io)) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        outcome => break outcome,
-                    }
-                }
+                let drained = self.poll_drain_live(cx, pipe);
+                self.full.set(drained.is_pending());
+                ready!(drained)?
             }
         };
-        Poll::Ready(match drained? {
-            0 => Err(io::ErrorKind::WriteZero.into()),
+        match drained {
+            0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             n => {
                 moved::spliced(n);
-                Ok(n)
+                Poll::Ready(Ok(n))
             }
-        })
+        }
+    }
+
+    fn poll_drain_live(&self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        let io = self.live()?;
+        loop {
+            ready!(io.poll_write_ready(cx))?;
+            match io.try_io(Interest::WRITABLE, || pipe.drain(&*io)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
     }
 
     /// Tells the peer that nothing more will be written (half-close).

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::thread;
+use std::time::Duration;
 
 use kafka_protocol::messages::fetch_response::{
     FetchResponse, FetchableTopicResponse, NodeEndpoint, PartitionData,
@@ -265,6 +266,43 @@ fn more_slow_readers_than_there_are_pipes_hold_nobody_up() {
     }
     assert_eq!(proxy.metric("portolan_buffers"), 0.0);
     proxy.assert_calm();
+}
+
+#[test]
+fn both_sides_may_be_stuck_at_once() {
+    const FRAMES: i32 = 40;
+    const BYTES: usize = 1_000_000;
+    let answer = |id: i32| frames::framed(&[&id.to_be_bytes()[..], &pattern(BYTES, 2)].concat());
+    // While its answer is not taken, such a broker reads nothing.
+    let broker = Broker::serving(move |mut link| {
+        while let Some(request) = link.try_request() {
+            link.send(&answer(request.correlation_id));
+        }
+    });
+    let proxy = Setup::with(&broker)
+        .section("[runtime]\nthreads = 1")
+        .start();
+    for _ in 0..3 {
+        let mut client = Client::connect(proxy.bootstrap("main"));
+        let stream = client.stream().try_clone().unwrap();
+        let mut wire = crate::common::wire::Wire::new(stream);
+        let sending = thread::spawn(move || {
+            for id in 0..FRAMES {
+                wire.send(&frames::raw_request(1, 12, id, &pattern(BYTES, 1)));
+            }
+        });
+        // Until nothing moves in either direction any more.
+        let moved = || proxy.metric(SPLICED) + proxy.metric(COPIED);
+        let mut before = -1.0;
+        while moved() > before {
+            before = moved();
+            thread::sleep(Duration::from_millis(200));
+        }
+        for id in 0..FRAMES {
+            assert!(client.frame() == answer(id)[4..], "answer {id} differs");
+        }
+        sending.join().unwrap();
+    }
 }
 
 /// Half of a large answer, after one that was whole.

@@ -14,7 +14,10 @@
 //!    and streams the frame on.
 //! 4. The *response pump* compares each answer's correlation id with the head of that queue and streams the answer on,
 //!    rewrites its head, rewrites it whole (small ones only), or walks it on its way.
-//! 5. The session ends for exactly one reason, which is logged once and counted once.
+//! 5. Each direction has a *lane* in [`session`]. Small frames go through a buffer, lent by the thread while there are bytes
+//!    in it: one read, a look at every header in it, one write. The bulk of a large frame goes through a pipe of the kernel
+//!    ([`transport::pipe`]) and is never seen; the header of the next frame is looked at while it is still in the socket.
+//! 6. The session ends for exactly one reason, which is logged once and counted once.
 //!
 //! # Who may import whom
 //!

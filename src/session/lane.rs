@@ -46,6 +46,8 @@ pub(super) struct Lane {
     stuck: bool,
     /// What came last went through a pipe; what belongs to it follows there.
     piped: bool,
+    /// How receiving failed while there was something to send: that goes out first.
+    failed: Option<io::Error>,
 }
 
 /// What was received.
@@ -147,8 +149,17 @@ impl Lane {
     }
 
     /// Adds to a pipe that holds little what is there already, without waiting: one system call sends more then. The
-    /// arguments are those of [`Lane::poll_receive`]. `None`: it is time to send.
-    pub(super) fn gather(
+    /// arguments are those of [`Lane::poll_receive`]. `None`: it is time to send. A socket that fails is told of when what
+    /// came before has gone out: the peer may have said all that it had to say.
+    pub(super) fn gather(&mut self, from: &Stream, opaque: u32, next: Next) -> Option<Received> {
+        let gathered = self.try_gather(from, opaque, next);
+        gathered.unwrap_or_else(|error| {
+            self.failed = Some(error);
+            None
+        })
+    }
+
+    fn try_gather(
         &mut self,
         from: &Stream,
         opaque: u32,
@@ -157,7 +168,8 @@ impl Lane {
         let Some(pipe) = &mut self.pipe else {
             return Ok(None);
         };
-        if self.stuck || !self.buffer.is_empty() || pipe.held() >= GATHER_BYTES {
+        let waits = self.stuck || self.failed.is_some();
+        if waits || !self.buffer.is_empty() || pipe.held() >= GATHER_BYTES {
             return Ok(None);
         }
         let passing = self.unseen + opaque;
@@ -216,6 +228,9 @@ impl Lane {
         next: Next,
         most: usize,
     ) -> Poll<io::Result<Received>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
         let passing = self.unseen + opaque;
         if self.buffer.is_empty() {
             if passing >= SPLICE_FROM || (self.piped && passing > 0) {

@@ -102,7 +102,7 @@ impl RequestPump {
                 return Poll::Ready(Err(client_end(&error)));
             }
             if self.lane.has_ready() {
-                if !self.gather(shared)? {
+                if !self.gather(shared) {
                     ready!(self.poll_forward(cx, shared))?;
                 }
                 continue;
@@ -147,19 +147,18 @@ impl RequestPump {
     }
 
     /// Adds to what goes out what is there already. False if there is nothing, or no need.
-    fn gather(&mut self, shared: &Shared) -> Result<bool, EndReason> {
+    fn gather(&mut self, shared: &Shared) -> bool {
         if shared.draining.get() {
-            return Ok(false);
+            return false;
         }
         let (opaque, next) = (self.frame.opaque(), self.next(shared));
-        let gathered = self.lane.gather(&shared.client, opaque, next);
-        Ok(match gathered.map_err(|error| client_end(&error))? {
+        match self.lane.gather(&shared.client, opaque, next) {
             Some(received) => {
                 self.received(shared, &received);
                 true
             }
             None => false,
-        })
+        }
     }
 
     /// What the next bytes are.

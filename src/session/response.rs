@@ -167,8 +167,7 @@ impl ResponsePump {
             return Ok(false);
         };
         let (opaque, next) = (self.frame.opaque(), self.frame.next());
-        let gathered = self.lane.gather(broker, opaque, next);
-        match gathered.map_err(|error| broker_end(&error))? {
+        match self.lane.gather(broker, opaque, next) {
             Some(received) => self.received(shared, received).map(|()| true),
             None => Ok(false),
         }

@@ -8,11 +8,13 @@ use kafka_protocol::messages::fetch_response::{
     FetchResponse, FetchableTopicResponse, NodeEndpoint, PartitionData,
 };
 use kafka_protocol::messages::{BrokerId, FetchRequest, TopicName};
+use rustix::process::Signal;
 
 use crate::common::broker::Broker;
 use crate::common::client::Client;
 use crate::common::frames::{self, INTERNAL_PORT, internal_host};
 use crate::common::proxy::Proxy;
+use crate::common::wire::End;
 use crate::setup::{Numbers, Setup, exchange, open, talking};
 
 const SPLICED: &str = "portolan_spliced_bytes_total";
@@ -357,4 +359,41 @@ fn an_end_in_the_middle_of_a_large_request_is_passed_on() {
     assert_eq!(rest.len(), 500_000);
     drop((sending.join().unwrap(), link));
     proxy.wait_for_end("main", "client_closed_mid_frame");
+}
+
+#[test]
+fn a_reset_takes_nothing_away_that_came_whole_before_it() {
+    const BYTES: usize = 60_000;
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let request = frames::raw_request(1, 12, 1, b"reset");
+    let answer = frames::framed(&[&1i32.to_be_bytes()[..], &pattern(BYTES, 1)].concat());
+    for _ in 0..5 {
+        let (mut client, mut link) = open(&proxy, &broker, &request);
+        link.request();
+        link.send(&answer);
+        client.frame();
+        client.send(&request);
+        link.request();
+        // It gets to see the answer and the reset together.
+        proxy.signal(Signal::STOP);
+        link.send(&answer);
+        link.into_wire().reset();
+        proxy.signal(Signal::CONT);
+        let (bytes, end) = client.rest();
+        assert!(bytes == answer, "{} bytes arrived", bytes.len());
+        assert_eq!(end, End::Reset);
+    }
+    let produce = frames::request(1, 9, &frames::produce(9, 0, &pattern(BYTES, 1)));
+    for _ in 0..5 {
+        let (mut client, mut link) = open(&proxy, &broker, &produce);
+        link.request();
+        proxy.signal(Signal::STOP);
+        client.send(&produce);
+        client.into_wire().reset();
+        proxy.signal(Signal::CONT);
+        let (bytes, end) = link.rest();
+        assert!(bytes == produce, "{} bytes arrived", bytes.len());
+        assert_eq!(end, End::Reset);
+    }
 }

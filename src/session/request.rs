@@ -109,6 +109,8 @@ impl RequestPump {
             }
             let blocked = match stop {
                 Stop::Flush => continue,
+                // That answer will never come.
+                Stop::Blocked if shared.responses_over.get() => return self.poll_drop(cx, shared),
                 Stop::Blocked => {
                     shared.requests_blocked.set(true);
                     true
@@ -223,9 +225,14 @@ impl RequestPump {
             shared.progress();
         }
         shared.first_end(EndReason::Drained);
-        if !shared.responses_over.get() {
-            return Poll::Pending;
+        match shared.responses_over.get() {
+            true => self.poll_drop(cx, shared),
+            false => Poll::Pending,
         }
+    }
+
+    /// Drops what the client sends until it closes.
+    fn poll_drop(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
         loop {
             self.lane.clear();
             let received = self

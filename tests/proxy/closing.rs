@@ -7,6 +7,8 @@ use crate::common::proxy::wait_until;
 use crate::common::wire::End;
 use crate::setup::{Setup, answer_heartbeat, exchange, heartbeat, open, talking};
 
+const OPEN: &str = "portolan_connections{cluster=\"main\",route=\"bootstrap\"}";
+
 // Trap 13
 #[test]
 fn a_client_that_half_closes_gets_its_slow_answers() {
@@ -326,4 +328,24 @@ fn a_client_that_stays_when_its_broker_is_gone_is_let_go_after_stalled_write() {
     assert_eq!(patient.end(), End::Closed);
     proxy.wait_for_end("main", "client_closed");
     proxy.assert_calm();
+}
+
+#[test]
+fn requests_that_wait_for_a_broker_that_is_gone_do_not_keep_the_connection() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker)
+        .section("[limits]\nin_flight = 1\n[timeouts]\nstalled_write = \"10m\"")
+        .start();
+    // What waits fits the buffer, or fills it.
+    for more in [0, 100_000] {
+        let mut requests = [heartbeat(1), heartbeat(2)].concat();
+        requests.extend(frames::raw_request(12, 0, 3, &vec![0; more]));
+        let (mut client, mut link) = open(&proxy, &broker, &requests);
+        link.request();
+        drop(link);
+        assert_eq!(client.end(), End::Closed);
+        drop(client);
+        wait_until("the end of the session", || proxy.metric(OPEN) == 0.0);
+    }
+    assert_eq!(proxy.ends("main", "broker_closed"), 2.0);
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Characters of a problem that are told: some of it may be a peer's words, which have up to 16 MiB.
+const MOST: usize = 500;
+
 /// A failure, in words for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Error {
@@ -20,8 +23,8 @@ impl Error {
         remedy: impl Into<String>,
     ) -> Self {
         Error {
-            peer: peer.to_string(),
-            problem: problem.into(),
+            peer: tamed(&peer.to_string()),
+            problem: tamed(&problem.into()),
             remedy: remedy.into(),
         }
     }
@@ -34,5 +37,36 @@ impl fmt::Display for Error {
             "" => Ok(()),
             remedy => write!(f, "\n    {remedy}"),
         }
+    }
+}
+
+/// Names and messages come from the network, and a terminal obeys control characters: they become spaces. What is long is cut.
+fn tamed(text: &str) -> String {
+    let mut characters = text.chars();
+    let begin = characters.by_ref().take(MOST);
+    let mut told: String = begin
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if characters.next().is_some() {
+        told.push('…');
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_cannot_drive_a_terminal_or_flood_it() {
+        let told = Error::new("host\u{7}:9092", "\u{1b}[2Jfine\nportolan: done", "none");
+        assert_eq!(
+            told.to_string(),
+            "host :9092:  [2Jfine portolan: done\n    none"
+        );
+        let told = Error::new("a:1", "é".repeat(MOST), "").to_string();
+        assert_eq!(told, format!("a:1: {}", "é".repeat(MOST)));
+        let told = Error::new("a:1", "é".repeat(1 << 20), "").to_string();
+        assert_eq!(told, format!("a:1: {}…", "é".repeat(MOST)));
     }
 }

@@ -2,18 +2,8 @@
 
 use std::time::Duration;
 
-const SIZES: [(&str, u64); 8] = [
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("kB", 1_000),
-    ("KB", 1_000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("B", 1),
-];
-
-const TIMES: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+pub(super) use crate::config::unit::whole;
+use crate::config::unit::{SIZES, TIMES, with_unit};
 
 /// The longest duration: a day.
 const LONGEST_MS: u64 = 24 * 3_600_000;
@@ -31,19 +21,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Some(ms @ 1..=LONGEST_MS) => Ok(Duration::from_millis(ms)),
         Some(_) => Err("write a time from 1ms to 24h".into()),
     }
-}
-
-fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    units.iter().find_map(|(unit, factor)| {
-        let number = whole(text.strip_suffix(unit)?.trim_end())?;
-        Some(number.saturating_mul(*factor))
-    })
-}
-
-/// Digits, and nothing else: no sign, no fraction.
-fn whole(text: &str) -> Option<u64> {
-    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod keys;
 mod nodes;
 mod reader;
 mod show;
+pub(crate) mod unit;
 mod value;
 
 use std::collections::BTreeMap;

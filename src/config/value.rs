@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::reader::{Unfit, kind};
+use super::unit;
 
 fn wanted<T>(value: &DeValue<'_>, what: &str, example: &str) -> Result<T, Unfit> {
     let problem = format!("{} where {what} is wanted", kind(value));
@@ -92,22 +93,7 @@ pub(super) fn held_size(value: &DeValue<'_>) -> Result<u32, Unfit> {
 
 /// A size in bytes: an integer, or a string with a unit.
 fn size(value: &DeValue<'_>, most: u64, most_text: &str) -> Result<u32, Unfit> {
-    const UNITS: [(&str, u64); 8] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("kB", 1_000),
-        ("KB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("B", 1),
-    ];
-    let with_unit = |text: &str| {
-        UNITS.iter().find_map(|(unit, factor)| {
-            let number: u64 = whole(text.strip_suffix(unit)?)?;
-            Some(number.saturating_mul(*factor))
-        })
-    };
+    let with_unit = |text: &str| unit::with_unit(text, &unit::SIZES);
     let bytes = match (integer(value), value.as_str()) {
         (Some(number), _) => u64::try_from(number).ok(),
         (None, text) => text.and_then(with_unit),
@@ -158,7 +144,6 @@ pub(super) fn keepalive(value: &DeValue<'_>) -> Result<Option<Duration>, Unfit> 
 
 /// A string with a unit.
 pub(super) fn duration_or_zero(value: &DeValue<'_>) -> Result<Duration, Unfit> {
-    const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
     const MOST: u64 = 366 * 24 * 3_600_000;
     let remedy = || "write a whole number with a unit (ms, s, m, h), such as \"30s\"".to_owned();
     let Some(text) = value.as_str() else {
@@ -168,22 +153,12 @@ pub(super) fn duration_or_zero(value: &DeValue<'_>) -> Result<Duration, Unfit> {
         };
         return Err((problem, remedy()));
     };
-    let milliseconds = UNITS.iter().find_map(|(unit, factor)| {
-        let number: u64 = whole(text.strip_suffix(unit)?)?;
-        Some(number.saturating_mul(*factor))
-    });
+    let milliseconds = unit::with_unit(text, &unit::TIMES);
     match milliseconds {
         Some(ms) if ms <= MOST => Ok(Duration::from_millis(ms)),
         Some(_) => Err((format!("\"{text}\" is more than a year"), remedy())),
         None => Err((format!("\"{text}\" is no duration"), remedy())),
     }
-}
-
-/// Digits, and nothing else: no sign, no fraction.
-fn whole(text: &str) -> Option<u64> {
-    let text = text.trim_end();
-    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 pub(super) fn ip(value: &DeValue<'_>) -> Result<IpAddr, Unfit> {

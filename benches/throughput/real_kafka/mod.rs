@@ -117,9 +117,12 @@ pub fn run(options: &Options, scratch: &Path) -> Result<(String, String), String
     }
     let addresses: Vec<String> = brokers.direct.iter().map(|(_, at)| at.clone()).collect();
     let tools = Tools { jars: &jars };
-    fill(&outcome, &tools, &addresses)?;
-    rounds(&mut outcome, &standing, &tools, &addresses);
+    let filled = fill(&outcome, &tools, &addresses);
+    if filled.is_ok() {
+        rounds(&mut outcome, &standing, &tools, &addresses);
+    }
     take_away(&outcome, &addresses);
+    filled?;
     outcome.resident = standing
         .iter()
         .filter_map(|route| {
@@ -228,9 +231,9 @@ fn measure(
     brokers: &[String],
     records: u64,
 ) -> Result<Run, String> {
-    const TOPIC: &str = "produced";
+    let topic = perf::own_topic("produced");
     if work.is_produce() {
-        topics::create(brokers, TOPIC)?;
+        topics::create(brokers, &topic)?;
     }
     let look = || {
         let cpu = route.process.as_ref().map_or(Duration::ZERO, Process::cpu);
@@ -244,7 +247,7 @@ fn measure(
     let rate = match work {
         Work::Produce { record_size, acks } => {
             let acks = format!("acks={acks}");
-            tools.produce(&route.bootstrap, TOPIC, records, *record_size, &[&acks])
+            tools.produce(&route.bootstrap, &topic, records, *record_size, &[&acks])
         }
         Work::Consume { .. } => {
             let topic = work.filled_topic().expect("consumers have one");
@@ -253,7 +256,7 @@ fn measure(
     };
     let after = look();
     if work.is_produce() {
-        topics::delete(brokers, TOPIC)?;
+        topics::delete(brokers, &topic)?;
     }
     let grown = |name| Some(parse::counter(&after.1, name)? - parse::counter(&before.1, name)?);
     Ok(Run {

@@ -62,7 +62,9 @@ impl Work {
     pub fn filled_topic(&self) -> Option<String> {
         match self {
             Work::Produce { .. } => None,
-            Work::Consume { record_size, batch } => Some(format!("filled-{record_size}-{batch}")),
+            Work::Consume { record_size, batch } => {
+                Some(own_topic(&format!("filled-{record_size}-{batch}")))
+            }
         }
     }
 
@@ -74,6 +76,11 @@ impl Work {
         };
         largest >= 64 * 1024
     }
+}
+
+/// A name that no topic of brokers that are not ours has, nor one that an interrupted invocation left.
+pub fn own_topic(purpose: &str) -> String {
+    format!("portolan-bench-{}-{purpose}", std::process::id())
 }
 
 fn size_name(size: u64) -> String {

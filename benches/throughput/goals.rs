@@ -55,7 +55,7 @@ pub const G: Base = Base::Route(RouteId::KafkaProxy);
 /// For a produced batch of this size.
 pub fn produce(kilobytes: usize) -> Vec<Goal> {
     match kilobytes {
-        64.. => large(1.15, kilobytes),
+        64.. => large(kilobytes),
         16..64 => middling(1.20, 1.05),
         ..=1 => small(),
         _ => against_kafka_proxy(kilobytes),
@@ -65,15 +65,15 @@ pub fn produce(kilobytes: usize) -> Vec<Goal> {
 /// For fetched record sets of this size.
 pub fn consume(kilobytes: usize, partitions: usize) -> Vec<Goal> {
     match kilobytes * partitions {
-        64.. => large(1.20, kilobytes),
+        64.. => large(kilobytes),
         16..64 => middling(1.10, 0.95),
         ..=1 => small(),
         _ => against_kafka_proxy(kilobytes),
     }
 }
 
-fn large(must: f64, kilobytes: usize) -> Vec<Goal> {
-    let mut goals = vec![cpu(H, must, Some(1.00)), cpu(A, 0.60, None)];
+fn large(kilobytes: usize) -> Vec<Goal> {
+    let mut goals = vec![cpu(H, 1.15, Some(1.00)), cpu(A, 0.60, None)];
     goals.extend(against_kafka_proxy(kilobytes));
     goals
 }

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::common::tools;
 use crate::mock::Mock;
 use crate::{Outcome, finish};
 
@@ -9,12 +10,7 @@ const ESCAPE: char = '\u{1b}';
 
 /// Runs a short load on a terminal, which `script` makes; `None` where there is no such tool.
 fn on_a_terminal(mock: &Mock, variables: &[(&str, &str)]) -> Option<Outcome> {
-    if Command::new("script").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: progress on a terminal, because `script` (bsdutils) is missing");
-        assert!(
-            std::env::var_os("PORTOLAN_REQUIRE_KAFKA").is_none_or(|value| value != "1"),
-            "`script` (bsdutils) is missing"
-        );
+    if !tools::available(&["script"]) {
         return None;
     }
     let line = format!(

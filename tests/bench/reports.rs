@@ -12,8 +12,7 @@ fn keys(object: &Value) -> Vec<&str> {
 
 #[test]
 fn json_has_the_keys_that_are_documented() {
-    let (mock, direct) = (Mock::calm(), Mock::calm());
-    drop(direct);
+    let mock = Mock::calm();
     let address = mock.address();
     let arguments = [
         "--direct",

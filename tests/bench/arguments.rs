@@ -32,6 +32,13 @@ fn each_value_is_checked_and_the_remedy_is_named() {
             "write requests such as 200/s, or bytes of records such as 50MB/s",
         ),
         ("--rate", "0", "write a rate above 0"),
+        // Not so many bytes.
+        (
+            "--rate",
+            "5000000000",
+            "write at most 1000000000 requests/s",
+        ),
+        ("--rate", "2000GB/s", "write at most 1000000 MB/s"),
         ("--acks", "2", "[possible values: 0, 1, all]"),
         (
             "--workload",

@@ -13,6 +13,8 @@ use crate::config::BrokerAddress;
 /// The largest request of records: what a broker takes by default is 100 MiB in a request, and 1 MiB in a batch.
 const LARGEST_BATCH: u64 = 64 << 20;
 const LARGEST_FETCH: u64 = 256 << 20;
+/// The highest rate, in requests or kilobytes a second.
+const FASTEST: u64 = 1_000_000_000;
 
 /// Where to, how much, and how to tell.
 #[derive(Args, Debug)]
@@ -277,17 +279,21 @@ impl std::str::FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let amount = text.strip_suffix("/s").unwrap_or(text).trim_end();
-        let number = |n| match n {
-            0 => Err("write a rate above 0".to_owned()),
-            n => Ok(n),
+        // A number without a unit is one of requests, however large.
+        let (number, most, rate): (_, _, fn(u64) -> Rate) = match units::whole(amount) {
+            Some(requests) => (requests, FASTEST, Rate::Requests),
+            None => {
+                let bytes = units::size(amount).map_err(|_| {
+                    "write requests such as 200/s, or bytes of records such as 50MB/s".to_owned()
+                })?;
+                (bytes, FASTEST * 1_000, Rate::Bytes)
+            }
         };
-        if let Ok(requests) = amount.parse::<u32>() {
-            return number(u64::from(requests)).map(Rate::Requests);
+        match number {
+            0 => Err("write a rate above 0".into()),
+            n if n > most => Err(format!("write at most {}", rate(most))),
+            n => Ok(rate(n)),
         }
-        let bytes = units::size(amount).map_err(|_| {
-            "write requests such as 200/s, or bytes of records such as 50MB/s".to_owned()
-        })?;
-        number(bytes).map(Rate::Bytes)
     }
 }
 

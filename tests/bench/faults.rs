@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use crate::mock::{
-    API_VERSIONS, CREATE_TOPICS, FETCH, Fault, LIST_OFFSETS, METADATA, Mock, PRODUCE,
+    API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, FETCH, Fault, LIST_OFFSETS, METADATA, Mock, PRODUCE,
 };
 use crate::{finish, json, short};
 
@@ -86,6 +86,18 @@ fn a_topic_that_may_not_be_made_is_told() {
                  allow this user the topic (create, describe, write, read, delete), or give --topic one that it may use\n";
     assert!(told.ends_with(words), "{told}");
     assert_eq!(mock.state().created.len(), 0);
+    assert_eq!(mock.state().count(DELETE_TOPICS), 0);
+}
+
+#[test]
+fn a_topic_that_may_be_made_later_is_deleted() {
+    let mock = Mock::with(|key, _| (key == CREATE_TOPICS).then_some(Fault::Error(7)));
+    let told = failure(&mock, &[]);
+    assert!(
+        told.contains("cannot create a topic: REQUEST_TIMED_OUT"),
+        "{told}"
+    );
+    assert_eq!(mock.state().count(DELETE_TOPICS), 1);
 }
 
 #[test]

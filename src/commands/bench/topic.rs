@@ -53,7 +53,8 @@ pub(super) async fn create(plan: &Plan, name: &str, asked_for: &mut bool) -> Res
     match read.map_err(|m| connection.malformed(m))? {
         (codes::NONE, _) => Ok(()),
         (code, words) => {
-            *asked_for = false;
+            // After a timeout it may be made yet.
+            *asked_for = code == codes::REQUEST_TIMED_OUT;
             Err(connection.refused("cannot create a topic", code, &words))
         }
     }

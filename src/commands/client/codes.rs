@@ -29,6 +29,8 @@ pub(crate) const NONE: i16 = 0;
 pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 /// An election goes on.
 pub(crate) const LEADER_NOT_AVAILABLE: i16 = 5;
+/// The broker waited as long as the request allowed. What was asked for may happen yet.
+pub(crate) const REQUEST_TIMED_OUT: i16 = 7;
 /// The SASL mechanism is not enabled.
 pub(crate) const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
 /// The version of a request is not known to the broker.

@@ -171,7 +171,7 @@ const CODES: [Code; 32] = [
         34,
         "ILLEGAL_SASL_STATE",
         Lasting,
-        "the listener does not expect SASL here",
+        "the listener is without SASL: leave --sasl-mechanism out",
     ),
     row(
         35,

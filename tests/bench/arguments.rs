@@ -93,6 +93,10 @@ fn flags_that_do_not_go_together_are_told() {
             "portolan: --tls-ca: no-such.pem: ",
         ),
         (
+            &["--tls", "--tls-ca", "/dev/zero"],
+            "portolan: --tls-ca: /dev/zero: it has more than 4 MiB: give a file of certificates in PEM\n",
+        ),
+        (
             &["--tls", "--tls-server-name", "a b"],
             "portolan: --tls-server-name: \"a b\" is no host name: write one like kafka.example.com\n",
         ),

@@ -1,5 +1,8 @@
 //! How to connect, as it is said on the command line or in the environment.
 
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +15,9 @@ use super::{Settings, Tls, tls};
 
 /// The variable that holds a password, which must not stand on a command line where everyone can read it.
 const PASSWORD: &str = "PORTOLAN_SASL_PASSWORD";
+
+/// More than any list of authorities has, in bytes.
+const LARGEST_FILE: u64 = 4 << 20;
 
 /// TLS, SASL, and what else a client says about itself.
 #[derive(Args, Debug)]
@@ -178,13 +184,27 @@ impl Options {
 }
 
 fn first_line(file: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let wrong = |error: &dyn Display| {
         let file = file.display();
         format!(
             "--sasl-password-file: {file}: {error}: give a file whose first line is the password"
         )
-    })?;
+    };
+    let bytes = read_file(file).map_err(|error| wrong(&error))?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong(&"it is not UTF-8"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// The bytes of a file, unless it has too many: a device may have no end.
+pub(super) fn read_file(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?
+        .take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > LARGEST_FILE {
+        true => Err(io::Error::other("it has more than 4 MiB")),
+        false => Ok(bytes),
+    }
 }
 
 /// A string of the protocol has a length of 15 bits; this is enough, and keeps requests small.

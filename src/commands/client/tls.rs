@@ -9,6 +9,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::options::read_file;
 use super::stream::Stream;
 use super::{Error, Tls};
 use crate::config::BrokerAddress;
@@ -32,12 +33,14 @@ pub(super) fn client_config(files: &Files<'_>) -> Result<ClientConfig, String> {
         return Ok(builder.with_no_client_auth());
     };
     let chain = certificates("--tls-cert", certificate)?;
-    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+    let wrong = |error: &dyn std::fmt::Display| {
         format!(
             "--tls-key: {}: {error}: give a private key in PEM, without a passphrase",
             key.display()
         )
-    })?;
+    };
+    let pem = read_file(key).map_err(|error| wrong(&error))?;
+    let key_der = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(&error))?;
     builder.with_client_auth_cert(chain, key_der).map_err(|error| {
         format!("--tls-cert and --tls-key do not go together: {error}: give the key of that certificate")
     })
@@ -67,11 +70,13 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
 }
 
 fn certificates(flag: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    let found: Vec<_> = read.map_err(|error| {
+    let wrong = |error: &dyn std::fmt::Display| {
         let file = file.display();
         format!("{flag}: {file}: {error}: give a file of certificates in PEM")
-    })?;
+    };
+    let pem = read_file(file).map_err(|error| wrong(&error))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|error| wrong(&error))?;
     match found.is_empty() {
         true => Err(format!(
             "{flag}: {}: there is no certificate in it: give a file of certificates in PEM",

@@ -125,6 +125,26 @@ fn flags_that_do_not_go_together_are_told() {
 }
 
 #[test]
+fn an_empty_password_is_refused_before_anything_is_sent() {
+    let arguments = [
+        "127.0.0.1:9",
+        "--sasl-mechanism",
+        "PLAIN",
+        "--sasl-username",
+        "alice",
+    ];
+    let told = refused(&arguments, &[("PORTOLAN_SASL_PASSWORD", "")]);
+    assert!(told.contains("needs a password"), "{told}");
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = file.path().to_str().expect("a path of plain characters");
+    let told = refused(&arguments, &[("PORTOLAN_SASL_PASSWORD_FILE", path)]);
+    assert!(
+        told.contains("its first line is empty: write the password there"),
+        "{told}"
+    );
+}
+
+#[test]
 fn variables_stand_for_flags() {
     for (variable, value, words) in [
         ("PORTOLAN_BENCH_BATCH_SIZE", "x", "--batch-size"),

@@ -1,5 +1,6 @@
 //! How to connect, as it is said on the command line or in the environment.
 
+use std::env::VarError;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
@@ -168,8 +169,11 @@ impl Options {
         };
         let password = match (&self.sasl_password_file, std::env::var(PASSWORD)) {
             (Some(file), _) => first_line(file)?,
-            (None, Ok(password)) => password,
-            (None, Err(_)) => {
+            (None, Ok(password)) if !password.is_empty() => password,
+            (None, Err(VarError::NotUnicode(_))) => {
+                return Err(format!("{PASSWORD} is not UTF-8: set it to the password"));
+            }
+            _ => {
                 return Err(format!(
                     "--sasl-mechanism needs a password: set {PASSWORD}, or add --sasl-password-file"
                 ));
@@ -192,7 +196,13 @@ fn first_line(file: &Path) -> Result<String, String> {
     };
     let bytes = read_file(file).map_err(|error| wrong(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong(&"it is not UTF-8"))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    match text.lines().next() {
+        None | Some("") => Err(format!(
+            "--sasl-password-file: {}: its first line is empty: write the password there",
+            file.display()
+        )),
+        Some(password) => Ok(password.to_owned()),
+    }
 }
 
 /// The bytes of a file, unless it has too many: a device may have no end.

@@ -145,6 +145,19 @@ fn an_empty_password_is_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn a_switch_is_turned_on_and_off_by_the_usual_words() {
+    let arguments = ["127.0.0.1:9", "--tls-cert", "a.pem"];
+    for (value, words) in [
+        ("1", "--tls-cert needs its key"),
+        ("true", "--tls-cert needs its key"),
+        ("off", "--tls-cert is given without --tls"),
+    ] {
+        let told = refused(&arguments, &[("PORTOLAN_TLS", value)]);
+        assert!(told.contains(words), "{value}: {told}");
+    }
+}
+
+#[test]
 fn variables_stand_for_flags() {
     for (variable, value, words) in [
         ("PORTOLAN_BENCH_BATCH_SIZE", "x", "--batch-size"),

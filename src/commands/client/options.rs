@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use rustls::pki_types::ServerName;
 
 use super::sasl::{Credentials, Mechanism};
@@ -43,7 +44,7 @@ pub(crate) struct Options {
     )]
     timeout: Duration,
     /// Speak TLS. Certificates are always verified
-    #[arg(long, env = "PORTOLAN_TLS")]
+    #[arg(long, env = "PORTOLAN_TLS", value_parser = BoolishValueParser::new())]
     tls: bool,
     /// Certificates of authorities in PEM [default: the system's]
     #[arg(long, value_name = "FILE", env = "PORTOLAN_TLS_CA")]

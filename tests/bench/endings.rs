@@ -58,6 +58,30 @@ fn a_signal_ends_it_in_the_middle_and_the_topic_is_deleted() {
 }
 
 #[test]
+fn what_was_measured_before_a_failure_is_told() {
+    let mock = Mock::with(|key, n| (key == PRODUCE && n > 10 + 3 * 20).then_some(Fault::Error(29)));
+    // Twenty requests a round, after ten of a warm-up.
+    let arguments = [
+        "--workload",
+        "produce",
+        "--rate",
+        "100/s",
+        "--rounds",
+        "1000",
+        "--output",
+        "json",
+    ];
+    let outcome = finish(&mut short(&mock.address(), &arguments));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let words = "produce: TOPIC_AUTHORIZATION_FAILED";
+    assert!(outcome.stderr.contains(words), "{outcome:?}");
+    let result: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    let rounds = result["workloads"][0]["rounds"].as_array().expect("a list");
+    assert_eq!(rounds.len(), 3, "{result}");
+    mock.assert_cleaned_up();
+}
+
+#[test]
 fn what_was_measured_before_a_signal_is_told() {
     let mock = Mock::calm();
     // Ten rounds of twenty requests, after ten of a warm-up.
@@ -76,6 +100,10 @@ fn what_was_measured_before_a_signal_is_told() {
     kill_process(Pid::from_child(running.child()), Signal::INT).expect("it runs");
     let outcome = running.finish();
     assert_eq!(outcome.code, Some(1));
+    assert_eq!(
+        outcome.stderr,
+        "portolan: interrupted: only the rounds before were measured\n"
+    );
     let result: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
     let rounds = result["workloads"][0]["rounds"].as_array().expect("a list");
     assert!(rounds.len() >= 2, "{result}");

@@ -71,21 +71,24 @@ pub(super) fn bench(bench: &Bench) -> Result<(), Failure> {
     let started = SystemTime::now();
     let mut results = Results::default();
     let end = runtime.block_on(measure(&plan, &mut results));
-    if let End::Failed(error) = end {
-        return Err(Failure::Failed(error));
-    }
     let report = Report {
         plan: &plan,
         results: &results,
         started,
     };
-    if !results.is_empty() {
-        print(&match bench.output {
+    // Also what was measured before it failed.
+    let printed = match results.is_empty() {
+        true => Ok(()),
+        false => print(&match bench.output {
             Output::Table => report.table(),
             Output::Json => report.json().map_err(Failure::Failed)?,
             Output::Svg => report.svg(),
-        })?;
+        }),
+    };
+    if let End::Failed(error) = end {
+        return Err(Failure::Failed(error));
     }
+    printed?;
     match (end, results.failed()) {
         (End::Interrupted, _) => Err(Failure::Failed(
             "interrupted: only the rounds before were measured".into(),

@@ -51,7 +51,7 @@ fn a_signal_ends_it_in_the_middle_and_the_topic_is_deleted() {
         );
         assert_eq!(
             outcome.stderr,
-            "portolan: interrupted: only the rounds before were measured\n"
+            "portolan: interrupted before the first round was over: there are no results\n"
         );
         mock.assert_cleaned_up();
     }

@@ -90,6 +90,9 @@ pub(super) fn bench(bench: &Bench) -> Result<(), Failure> {
     }
     printed?;
     match (end, results.failed()) {
+        (End::Interrupted, _) if results.is_empty() => Err(Failure::Failed(
+            "interrupted before the first round was over: there are no results".into(),
+        )),
         (End::Interrupted, _) => Err(Failure::Failed(
             "interrupted: only the rounds before were measured".into(),
         )),

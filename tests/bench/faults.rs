@@ -181,6 +181,23 @@ fn partitions_that_move_are_followed() {
 }
 
 #[test]
+fn leaders_that_do_not_know_it_yet_are_waited_for() {
+    // Longer than the whole load is.
+    let mock = Mock::with(|key, n| (key == LIST_OFFSETS && n < 5).then_some(Fault::Error(3)));
+    let arguments = ["--workload", "ping", "--duration", "10ms"];
+    let result = json(&mut short(&mock.address(), &arguments));
+    assert_eq!(result["workloads"][0]["proxied"]["moved"], 0, "{result}");
+    mock.assert_cleaned_up();
+    let mock = Mock::with(|key, _| (key == LIST_OFFSETS).then_some(Fault::Error(3)));
+    let told = failure(&mock, &["--workload", "ping", "--timeout", "300ms"]);
+    assert!(
+        told.contains("list offsets: UNKNOWN_TOPIC_OR_PARTITION"),
+        "{told}"
+    );
+    mock.assert_cleaned_up();
+}
+
+#[test]
 fn a_leader_that_never_is_one_is_told() {
     let mock = Mock::with(|key, _| (key == PRODUCE).then_some(Fault::Error(6)));
     let told = failure(&mock, &["--workload", "produce", "--timeout", "300ms"]);

@@ -172,6 +172,10 @@ async fn prepare_and_run(
             topic::fill(plan, topic)
                 .await
                 .map_err(|error| error.to_string())?;
+        } else {
+            topic::settle(plan, topic)
+                .await
+                .map_err(|error| error.to_string())?;
         }
     }
     rounds::all(plan, topic, results).await

@@ -124,6 +124,35 @@ async fn controller(leg: &Leg) -> Result<Connection, Error> {
     }
 }
 
+/// Waits until each leader knows that it is one, which takes it a moment longer than the metadata. Other errors are not waited
+/// for: the load will meet them and tell.
+pub(super) async fn settle(plan: &Plan, topic: &str) -> Result<(), Error> {
+    let leg = &plan.proxied;
+    let found = targets::find(leg, topic).await?;
+    let begin = Instant::now();
+    for leader in &found.leaders {
+        let mut connection = Connection::connect(&leader.address, &leg.settings).await?;
+        let (key, versions) = requests::api(Workload::Ping, found.topic_id);
+        let version = connection.version(key, versions)?;
+        for &partition in &leader.partitions {
+            let request = requests::list_offsets(topic, partition, requests::LATEST);
+            loop {
+                let answer = connection.ask(&request, version).await?;
+                let answer = answers::read(Workload::Ping, version, &answer);
+                let code = answer.map_err(|m| connection.malformed(m))?.error;
+                match codes::kind(code) {
+                    Kind::Moved if begin.elapsed() < leg.settings.timeout => {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    Kind::Moved => return Err(connection.refused("list offsets", code, "")),
+                    _ => break,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Writes into every partition what fetch is to read.
 pub(super) async fn fill(plan: &Plan, topic: &str) -> Result<(), Error> {
     let leg = &plan.proxied;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::Command;
 
 use crate::mock::{
     API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, FETCH, Fault, LIST_OFFSETS, METADATA, Mock, PRODUCE,
@@ -34,6 +35,22 @@ fn a_port_where_nobody_listens_is_told() {
              look whether it runs, and whether this is its address and port\n"
         )
     );
+}
+
+#[test]
+fn more_connections_than_files_may_be_open_are_told() {
+    let mock = Mock::calm();
+    let arguments = ["--connections", "60", "--workload", "ping"];
+    let bench = short(&mock.address(), &arguments);
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 60; exec \"$0\" \"$@\""]);
+    command.arg(bench.get_program()).args(bench.get_args());
+    let outcome = finish(&mut command);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let words = ": Too many open files (os error 24)\n    \
+                 raise the limit of open files (ulimit -n), or make fewer connections\n";
+    assert!(outcome.stderr.ends_with(words), "{outcome:?}");
+    mock.assert_cleaned_up();
 }
 
 #[test]

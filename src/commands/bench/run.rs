@@ -13,6 +13,7 @@ use super::measure::Measured;
 use super::targets::{self, Targets};
 use super::worker::Worker;
 use crate::commands::client::Error;
+use crate::commands::client::connection::MORE_FILES;
 
 /// What a thread tells.
 enum Told {
@@ -96,7 +97,7 @@ fn thread_main(
         let mut opening = JoinSet::new();
         for &index in indices {
             let worker = Worker::new(load.clone(), index, measured.clone())
-                .map_err(|error| format!("cannot make a timer: {error}"))?;
+                .map_err(|error| format!("cannot make a timer: {error}\n    {MORE_FILES}"))?;
             let targets = targets.clone();
             opening.spawn_local(async move {
                 let session = worker.open(&targets).await.map_err(in_words)?;

@@ -5,6 +5,7 @@ use std::io;
 use bytes::BytesMut;
 use kafka_protocol::messages::{ApiKey, RequestHeader};
 use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
+use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -18,6 +19,10 @@ use crate::protocol::cursor::Cursor;
 
 /// What an answer to one of our own questions may have. They are about one topic and a cluster's brokers.
 const LARGEST_ANSWER: usize = 16 << 20;
+
+/// What to change where there are no file descriptors left.
+pub(crate) const MORE_FILES: &str =
+    "raise the limit of open files (ulimit -n), or make fewer connections";
 
 /// A connection whose versions are negotiated and whose user is authenticated.
 #[derive(Debug)]
@@ -243,10 +248,13 @@ async fn dial(address: &BrokerAddress) -> Result<TcpStream, Error> {
             Err(error) => last = Some(error),
         }
     }
+    let remedy = match &last {
+        Some(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => MORE_FILES,
+        _ => "look whether it runs, and whether this is its address and port",
+    };
     let problem = match last {
         None => "the name has no address".to_owned(),
         Some(error) => format!("cannot connect: {error}"),
     };
-    let remedy = "look whether it runs, and whether this is its address and port";
     Err(Error::new(address, problem, remedy))
 }

@@ -34,6 +34,7 @@ use crate::process::{self, Process};
 use crate::routes::{Front, Route, RouteId};
 use cluster::Brokers;
 use perf::{Tools, Work};
+use toolchain::KAFKA_4;
 
 /// One call of a tool through one route.
 #[derive(Clone, Debug, Serialize)]
@@ -59,6 +60,8 @@ pub struct Outcome {
     pub seed: u64,
     pub rounds: usize,
     pub megabytes: u64,
+    /// What the load went to, in words.
+    pub brokers: String,
     pub routes: Vec<Route>,
     pub works: Vec<Work>,
     pub runs: Vec<Run>,
@@ -90,6 +93,10 @@ pub fn run(options: &Options, scratch: &Path) -> Result<(String, String), String
         seed,
         rounds: options.rounds(),
         megabytes: options.megabytes,
+        brokers: match options.bootstrap.len() {
+            0 => format!("three brokers of Kafka {KAFKA_4}"),
+            n => format!("{n} brokers that were there (tools of Kafka {KAFKA_4})"),
+        },
         routes: options.routes(),
         works: options.works(Work::all(), Work::name),
         runs: Vec::new(),

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::toolchain::KAFKA_4;
 use super::{Outcome, Run};
 use crate::machine;
 use crate::report::figure;
@@ -24,11 +23,12 @@ pub fn markdown(outcome: &Outcome) -> String {
     let machine = &outcome.machine;
     let _ = writeln!(
         text,
-        "`{}` (seed {}, {} rounds, about {} MB a run): Kafka {KAFKA_4}, three brokers, six partitions, {} CPUs shared by all ({}), Linux {}, load average {:.2} before; tree {}\n",
+        "`{}` (seed {}, {} rounds, about {} MB a run): {}, six partitions, {} CPUs shared by all ({}), Linux {}, load average {:.2} before; tree {}\n",
         machine.command,
         outcome.seed,
         outcome.rounds,
         outcome.megabytes,
+        outcome.brokers,
         machine.cpus,
         machine.processor,
         machine.kernel,
@@ -198,7 +198,7 @@ pub fn document(outcome: &Outcome) -> String {
         "seed": outcome.seed,
         "rounds": outcome.rounds,
         "megabytes": outcome.megabytes,
-        "kafka": KAFKA_4,
+        "brokers": outcome.brokers,
         "routes": routes.collect::<Vec<_>>(),
         "runs": outcome.runs,
         "resident": resident.collect::<Vec<_>>(),

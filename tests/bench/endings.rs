@@ -3,7 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::proxy::wait_until;
-use crate::mock::{DELETE_TOPICS, Fault, Mock, PRODUCE};
+use crate::mock::{API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, Fault, Mock, PRODUCE};
 use crate::{Running, finish, short};
 
 #[test]
@@ -19,6 +19,18 @@ fn a_topic_that_cannot_be_deleted_is_named() {
     // The measuring itself went well.
     assert_eq!(outcome.code, Some(0));
     assert!(outcome.stdout.contains("PING"));
+}
+
+#[test]
+fn a_controller_that_cannot_be_reached_is_done_without() {
+    // The second connection is the one to the controller.
+    let mock = Mock::with(|key, n| (key == API_VERSIONS && n == 1).then_some(Fault::Close));
+    let outcome = finish(&mut short(&mock.address(), &["--workload", "ping"]));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let created = |seen: &&(usize, i16, i16)| seen.1 == CREATE_TOPICS;
+    let node = mock.state().seen.iter().find(created).map(|seen| seen.0);
+    assert_eq!(node, Some(0));
+    mock.assert_cleaned_up();
 }
 
 #[test]

@@ -114,12 +114,16 @@ fn read_deleted(body: &[u8], version: i16) -> Result<i16, Malformed> {
     cursor.i16("error_code")
 }
 
-/// A connection to the broker that takes such requests; the one at hand where it is not named.
+/// A connection to the broker that takes such requests; the one at hand where it is not named or cannot be reached: brokers of
+/// KRaft name any broker here and pass such requests on (KIP-590), and one that may have just gone must not keep the topic.
 async fn controller(leg: &Leg) -> Result<Connection, Error> {
     let mut connection = Connection::connect(&leg.address, &leg.settings).await?;
     let metadata = metadata::ask(&mut connection, None).await?;
     match metadata.brokers.get(&metadata.controller) {
-        Some(address) => Connection::connect(address, &leg.settings).await,
+        Some(address) => {
+            let named = Connection::connect(address, &leg.settings).await;
+            Ok(named.unwrap_or(connection))
+        }
         None => Ok(connection),
     }
 }

@@ -236,7 +236,7 @@ fn a_broker_that_hangs_up_is_told() {
     assert_eq!(
         failure(&mock, &[]),
         "portolan: HERE: it closed the connection without an answer\n    \
-         its listener may want SASL (--sasl-mechanism) or TLS (--tls); else its log says more\n"
+         its listener may want SASL (--sasl-mechanism) or TLS (--tls), or a proxy cannot reach the broker: their logs say more\n"
     );
 }
 

@@ -169,7 +169,7 @@ pub(crate) fn broken(peer: &BrokerAddress, error: &io::Error) -> Error {
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
         | io::ErrorKind::BrokenPipe => {
-            let remedy = "its listener may want SASL (--sasl-mechanism) or TLS (--tls); else its log says more";
+            let remedy = "its listener may want SASL (--sasl-mechanism) or TLS (--tls), or a proxy cannot reach the broker: their logs say more";
             Error::new(peer, "it closed the connection without an answer", remedy)
         }
         _ => Error::new(peer, format!("the connection failed: {error}"), ""),

@@ -128,9 +128,12 @@ fn its_commands_and_flags_exist() {
 fn its_cargo_commands_exist() {
     let quickstart = std::fs::read_to_string("examples/quickstart.rs").expect("it is there");
     for command in commands("cargo") {
-        match command.split_once("--example ") {
-            Some((_, name)) => assert_eq!(name, "quickstart"),
-            None => assert!(["cargo build --release", "cargo test"].contains(&command.as_str())),
+        if let Some((_, name)) = command.split_once("--example ") {
+            assert_eq!(name, "quickstart");
+        } else if let Some((_, bench)) = command.split_once("cargo bench --bench ") {
+            assert_bench_exists(bench);
+        } else {
+            assert!(["cargo build --release", "cargo test"].contains(&command.as_str()));
         }
     }
     let flags: Vec<String> = spans()
@@ -142,6 +145,16 @@ fn its_cargo_commands_exist() {
         let flag = flag.split(' ').nth(1).unwrap_or_default();
         assert!(quickstart.contains(&format!("\"{flag}\" =>")), "{flag}");
     }
+}
+
+/// `NAME -- --FLAG`.
+fn assert_bench_exists(bench: &str) {
+    let (name, flag) = bench.split_once(" -- --").expect("a flag");
+    let file = |path: &str| std::fs::read_to_string(path).expect("it is there");
+    let target = format!("[[bench]]\nname = \"{name}\"\n");
+    assert!(file("Cargo.toml").contains(&target), "{name}");
+    let options = file(&format!("benches/{name}/options.rs"));
+    assert!(options.contains(&format!("pub {flag}: bool,")), "{flag}");
 }
 
 #[test]

@@ -307,6 +307,55 @@ fn both_sides_may_be_stuck_at_once() {
     }
 }
 
+#[test]
+fn a_drain_sets_free_what_is_stuck_and_answers_it() {
+    const FRAMES: i32 = 40;
+    const BYTES: usize = 1_000_000;
+    let answer = |id: i32| frames::framed(&[&id.to_be_bytes()[..], &pattern(BYTES, 2)].concat());
+    let (told, taken) = std::sync::mpsc::channel();
+    let told = std::sync::Mutex::new(told);
+    let broker = Broker::serving(move |mut link| {
+        let mut requests = 0;
+        while let Some(request) = link.try_request() {
+            requests += 1;
+            link.send(&answer(request.correlation_id));
+        }
+        told.lock().unwrap().send(requests).unwrap();
+    });
+    let mut proxy = Setup::with(&broker)
+        .section("[runtime]\nthreads = 1")
+        .start();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    let stream = client.stream().try_clone().unwrap();
+    let sending = thread::spawn(move || {
+        let mut wire = crate::common::wire::Wire::new(stream);
+        for id in 0..FRAMES {
+            let request = frames::raw_request(1, 12, id, &pattern(BYTES, 1));
+            if wire.try_send(&request).is_err() {
+                return;
+            }
+        }
+    });
+    let moved = || proxy.metric(SPLICED) + proxy.metric(COPIED);
+    let mut before = -1.0;
+    while moved() > before {
+        before = moved();
+        thread::sleep(Duration::from_millis(200));
+    }
+    proxy.terminate();
+    proxy.wait_for_log("draining");
+    let mut answers = 0;
+    while let Some(frame) = client.try_frame() {
+        assert!(frame == answer(answers)[4..], "answer {answers} differs");
+        answers += 1;
+    }
+    drop(client);
+    sending.join().unwrap();
+    assert!(proxy.wait().success());
+    assert_eq!(answers, taken.recv().unwrap());
+    assert!((1..FRAMES).contains(&answers), "{answers} answers");
+}
+
 /// Half of a large answer, after one that was whole.
 fn half_an_answer(proxy: &Proxy, broker: &Broker) -> (Client, crate::common::broker::Link) {
     let request = frames::raw_request(1, 12, 1, b"cut");

@@ -160,13 +160,13 @@ fn a_switch_is_turned_on_and_off_by_the_usual_words() {
 #[test]
 fn variables_stand_for_flags() {
     for (variable, value, words) in [
-        ("PORTOLAN_BENCH_BATCH_SIZE", "x", "--batch-size"),
-        ("PORTOLAN_BENCH_SERVER", "kafka", "has no port"),
+        ("PORTOLAN_BATCH_SIZE", "x", "--batch-size"),
+        ("PORTOLAN_SERVER", "kafka", "has no port"),
         ("PORTOLAN_TIMEOUT", "1", "--timeout"),
         ("PORTOLAN_SASL_USERNAME", "alice", "add --sasl-mechanism"),
     ] {
         let arguments: &[&str] = match variable {
-            "PORTOLAN_BENCH_SERVER" => &[],
+            "PORTOLAN_SERVER" => &[],
             _ => &["127.0.0.1:9"],
         };
         let told = refused(arguments, &[(variable, value)]);

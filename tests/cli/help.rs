@@ -12,9 +12,6 @@ const COMMANDS: [&[&str]; 7] = [
     &["bench"],
 ];
 
-/// Flags of client commands that say how to connect: the same variable for all of these commands.
-const CONNECTION: [&str; 2] = ["client-id", "timeout"];
-
 fn help(command: &[&str]) -> String {
     let outcome = run(command.iter().copied().chain(["--help"]));
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
@@ -68,13 +65,7 @@ fn every_flag_and_argument_has_a_variable_named_after_it() {
                 _ => continue,
             };
             flags += 1;
-            let is_shared =
-                CONNECTION.contains(&name) || name.starts_with("tls") || name.starts_with("sasl");
-            let prefix = match command {
-                ["bench"] if !is_shared => "PORTOLAN_BENCH_",
-                _ => "PORTOLAN_",
-            };
-            let variable = format!("{prefix}{}=", name.to_uppercase().replace('-', "_"));
+            let variable = format!("PORTOLAN_{}=", name.to_uppercase().replace('-', "_"));
             // What is said of a flag ends where the next one begins.
             let said = entries[n..].iter().enumerate();
             let said: Vec<&str> = said

@@ -20,10 +20,10 @@ const FASTEST: u64 = 1_000_000_000;
 #[derive(Args, Debug)]
 pub(in crate::commands) struct Bench {
     /// The address that clients bootstrap from: the proxy's
-    #[arg(value_name = "HOST:PORT", env = "PORTOLAN_BENCH_SERVER")]
+    #[arg(value_name = "HOST:PORT", env = "PORTOLAN_SERVER")]
     server: BrokerAddress,
     /// A broker's own address: the same load is sent past the proxy in turns with the other
-    #[arg(long, value_name = "HOST:PORT", env = "PORTOLAN_BENCH_DIRECT")]
+    #[arg(long, value_name = "HOST:PORT", env = "PORTOLAN_DIRECT")]
     direct: Option<BrokerAddress>,
     /// What protects the direct connections
     #[arg(
@@ -31,7 +31,7 @@ pub(in crate::commands) struct Bench {
         value_enum,
         value_name = "PROTOCOL",
         default_value = "same",
-        env = "PORTOLAN_BENCH_DIRECT_SECURITY"
+        env = "PORTOLAN_DIRECT_SECURITY"
     )]
     direct_security: DirectSecurity,
     /// What to send; several are separated by commas
@@ -41,7 +41,7 @@ pub(in crate::commands) struct Bench {
         value_name = "LIST",
         value_delimiter = ',',
         default_values = ["produce", "fetch", "ping"],
-        env = "PORTOLAN_BENCH_WORKLOAD"
+        env = "PORTOLAN_WORKLOAD"
     )]
     workload: Vec<Workload>,
     /// Which replicas confirm a produce request: 0, 1 or all
@@ -50,7 +50,7 @@ pub(in crate::commands) struct Bench {
         value_enum,
         value_name = "ACKS",
         default_value = "all",
-        env = "PORTOLAN_BENCH_ACKS"
+        env = "PORTOLAN_ACKS"
     )]
     acks: Acks,
     /// Bytes of a record's value
@@ -58,7 +58,7 @@ pub(in crate::commands) struct Bench {
         long,
         value_name = "SIZE",
         default_value = "1KiB",
-        env = "PORTOLAN_BENCH_RECORD_SIZE",
+        env = "PORTOLAN_RECORD_SIZE",
         value_parser = record_size
     )]
     record_size: usize,
@@ -67,7 +67,7 @@ pub(in crate::commands) struct Bench {
         long,
         value_name = "SIZE",
         default_value = "16KiB",
-        env = "PORTOLAN_BENCH_BATCH_SIZE",
+        env = "PORTOLAN_BATCH_SIZE",
         value_parser = batch_size
     )]
     batch_size: usize,
@@ -76,7 +76,7 @@ pub(in crate::commands) struct Bench {
         long,
         value_name = "SIZE",
         default_value = "1MiB",
-        env = "PORTOLAN_BENCH_FETCH_SIZE",
+        env = "PORTOLAN_FETCH_SIZE",
         value_parser = fetch_size
     )]
     fetch_size: usize,
@@ -85,7 +85,7 @@ pub(in crate::commands) struct Bench {
         long,
         value_name = "NUMBER",
         default_value = "6",
-        env = "PORTOLAN_BENCH_CONNECTIONS",
+        env = "PORTOLAN_CONNECTIONS",
         value_parser = clap::value_parser!(u16).range(1..=10_000)
     )]
     connections: u16,
@@ -94,19 +94,19 @@ pub(in crate::commands) struct Bench {
         long,
         value_name = "NUMBER",
         default_value = "5",
-        env = "PORTOLAN_BENCH_IN_FLIGHT",
+        env = "PORTOLAN_IN_FLIGHT",
         value_parser = clap::value_parser!(u16).range(1..=1_000)
     )]
     in_flight: u16,
     /// How much to send, all connections together: 200/s (requests) or 50MB/s [default: as much as is taken]
-    #[arg(long, value_name = "RATE", env = "PORTOLAN_BENCH_RATE")]
+    #[arg(long, value_name = "RATE", env = "PORTOLAN_RATE")]
     rate: Option<Rate>,
     /// How long each workload runs in each round, on each way
     #[arg(
         long,
         value_name = "TIME",
         default_value = "3s",
-        env = "PORTOLAN_BENCH_DURATION",
+        env = "PORTOLAN_DURATION",
         value_parser = units::duration
     )]
     duration: Duration,
@@ -115,19 +115,19 @@ pub(in crate::commands) struct Bench {
         long,
         value_name = "NUMBER",
         default_value = "4",
-        env = "PORTOLAN_BENCH_ROUNDS",
+        env = "PORTOLAN_ROUNDS",
         value_parser = clap::value_parser!(u16).range(1..=1_000)
     )]
     rounds: u16,
     /// A topic that is there already. Produce writes to it. It is not deleted [default: an own one, deleted at the end]
-    #[arg(long, value_name = "NAME", env = "PORTOLAN_BENCH_TOPIC", value_parser = topic_name)]
+    #[arg(long, value_name = "NAME", env = "PORTOLAN_TOPIC", value_parser = topic_name)]
     topic: Option<String>,
     /// Partitions of the own topic
     #[arg(
         long,
         value_name = "NUMBER",
         default_value = "6",
-        env = "PORTOLAN_BENCH_PARTITIONS",
+        env = "PORTOLAN_PARTITIONS",
         value_parser = clap::value_parser!(u16).range(1..=10_000)
     )]
     partitions: u16,
@@ -135,7 +135,7 @@ pub(in crate::commands) struct Bench {
     #[arg(
         long,
         value_name = "NUMBER",
-        env = "PORTOLAN_BENCH_REPLICATION_FACTOR",
+        env = "PORTOLAN_REPLICATION_FACTOR",
         value_parser = clap::value_parser!(u16).range(1..=1_000)
     )]
     replication_factor: Option<u16>,
@@ -145,7 +145,7 @@ pub(in crate::commands) struct Bench {
         value_enum,
         value_name = "FORM",
         default_value = "table",
-        env = "PORTOLAN_BENCH_OUTPUT"
+        env = "PORTOLAN_OUTPUT"
     )]
     pub(super) output: Output,
     #[command(flatten)]

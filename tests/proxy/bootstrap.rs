@@ -1,5 +1,9 @@
 //! The bootstrap port: each server is tried, healthy ones first.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
+use socket2::{Domain, Socket, Type};
+
 use crate::common::broker::Broker;
 use crate::common::client::Client;
 use crate::common::dns::Dns;
@@ -7,10 +11,14 @@ use crate::common::proxy::Proxy;
 use crate::common::wire::End;
 use crate::setup::{Setup, answer_heartbeat, heartbeat, told_end, wait_for_ends};
 
-fn gone() -> std::net::SocketAddr {
-    let mut broker = Broker::start();
-    broker.stop();
-    broker.address()
+/// An address at which nobody listens. Its port stays taken, so that no other test gets it meanwhile.
+fn gone() -> SocketAddr {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 fn ask(proxy: &Proxy) -> Client {

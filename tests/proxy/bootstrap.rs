@@ -180,7 +180,7 @@ fn bootstrap_servers_that_lead_back_to_the_proxy_are_recognised() {
     let dns = Dns::start();
     dns.set("loop.test", &["127.0.0.1"]);
     // A port that is free now; the proxy binds it a moment later.
-    let port = gone().port();
+    let port = Broker::start().address().port();
     let toml = Setup::bootstrap(format!("loop.test:{port}"))
         .nodes("0", Some("127.0.0.1:1"))
         .section(&format!("[dns]\nservers = [\"{}\"]", dns.address()))

@@ -36,6 +36,9 @@ impl Started {
 fn start_by(line: &str, setup: &Setup) -> Started {
     let mut toml = setup.toml();
     toml.push_str("[log]\nformat = \"json\"\n");
+    if !toml.contains("[admin]") {
+        toml.push_str("[admin]\nlisten = \"127.0.0.1:0\"\n");
+    }
     let mut child = Command::new("sh")
         .args(["-c", line, "sh", env!("CARGO_BIN_EXE_portolan")])
         .args(["run", "--config", "-"])

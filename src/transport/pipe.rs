@@ -26,8 +26,9 @@ const WORTHWHILE_BYTES: usize = 64 * 1024;
 /// The most that goes into a pipe at once. Its segments may be larger than pages, so that its size alone is no bound.
 const FILL_BYTES: usize = 1024 * 1024;
 
-/// How many unused pipes a thread keeps.
-const POOLED: usize = 16;
+/// How many unused pipes a thread keeps: few, so that on a machine of many cores the threads do not keep all of them from
+/// each other.
+const POOLED: usize = 4;
 
 /// How many pipes this process may have; none before [`start`].
 static LIMIT: AtomicUsize = AtomicUsize::new(0);

@@ -8,12 +8,13 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use crate::protocol::prefix;
 use crate::transport::buffer::Slot;
 use crate::transport::pipe::{self, Pipe};
 use crate::transport::stream::Stream;
 
 /// From this many bytes on, that need not be seen, a pipe is cheaper than a buffer (two more system calls, no copy).
-pub(super) const SPLICE_FROM: u32 = 12 * 1024;
+const SPLICE_FROM: u32 = 12 * 1024;
 
 /// Bulk that is copied after all goes in pieces of this size, which stay in the processor's nearest cache.
 const BULK_PIECE: usize = 16 * 1024;
@@ -99,7 +100,7 @@ impl Lane {
 
     /// A frame of so many bytes begins with the next undecided byte.
     pub(super) fn begins(&mut self, frame_bytes: u32) {
-        self.large = frame_bytes >= SPLICE_FROM && pipe::enabled();
+        self.large = is_large(frame_bytes);
         if self.large && self.looked == 0 && self.distrust > 0 {
             self.distrust -= 1;
             self.large = false;
@@ -200,7 +201,9 @@ impl Lane {
 
     /// Whether the `n` bytes that were looked at may be worth a pipe. If not they are forgotten.
     fn keeps_look(&mut self, n: usize, next: Next) -> bool {
-        let kept = n > 0 && (next == Next::Gap || is_large(self.buffer.bytes()));
+        let size = self.buffer.bytes().first_chunk();
+        let frame_bytes = size.and_then(|size| prefix::token_size(size).ok());
+        let kept = n > 0 && (next == Next::Gap || frame_bytes.is_some_and(is_large));
         if kept {
             (self.looked, self.look) = (n, next);
         } else {
@@ -308,8 +311,7 @@ impl Lane {
     }
 }
 
-/// Whether a frame that begins so may be worth a pipe.
-fn is_large(bytes: &[u8]) -> bool {
-    let size = bytes.first_chunk().map(|&size| i32::from_be_bytes(size));
-    pipe::enabled() && size.is_some_and(|size| size >= SPLICE_FROM as i32)
+/// Whether a frame of this size may be worth a pipe.
+fn is_large(frame_bytes: u32) -> bool {
+    frame_bytes >= SPLICE_FROM && pipe::enabled()
 }

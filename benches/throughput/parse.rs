@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-/// The number of calls by name in the table of `strace -c`: time, seconds, usecs/call, calls, errors (may be empty), name.
+/// The number of calls by name in the table of `strace -c`: share of time, seconds, usecs/call, calls, errors (may be
+/// empty), name.
 pub fn strace_calls(table: &str) -> BTreeMap<String, u64> {
     let rows = table.lines().filter_map(|line| {
         let columns: Vec<&str> = line.split_whitespace().collect();
-        let name = *columns.last()?;
-        let calls = columns.get(3)?.parse().ok()?;
-        (name != "total").then(|| (name.to_owned(), calls))
+        let [share, _, _, calls, .., name] = columns[..] else {
+            return None;
+        };
+        share.parse::<f64>().ok()?;
+        (name != "total").then_some((name.to_owned(), calls.parse().ok()?))
     });
     rows.collect()
 }

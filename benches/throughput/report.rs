@@ -23,13 +23,18 @@ pub fn markdown(measured: &Measured, verdicts: &[Verdict]) -> String {
     }
     passes::calls(&mut text, measured);
     passes::footprints(&mut text, measured, &results);
-    if !measured.faults.is_empty() {
+    failed(&mut text, &measured.faults);
+    text
+}
+
+/// What went wrong, if anything did.
+pub fn failed(text: &mut String, faults: &[String]) {
+    if !faults.is_empty() {
         text.push_str("\n### What failed\n\n");
-        for fault in &measured.faults {
+        for fault in faults {
             let _ = writeln!(text, "- {fault}");
         }
     }
-    text
 }
 
 fn head(text: &mut String, measured: &Measured) {

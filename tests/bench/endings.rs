@@ -6,6 +6,18 @@ use crate::common::proxy::wait_until;
 use crate::mock::{API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, Fault, Mock, PRODUCE};
 use crate::{Running, finish, short};
 
+/// Produces in more rounds than there is time for; twenty requests each, after ten of a warm-up.
+const MANY_ROUNDS: [&str; 8] = [
+    "--workload",
+    "produce",
+    "--rate",
+    "100/s",
+    "--rounds",
+    "1000",
+    "--output",
+    "json",
+];
+
 #[test]
 fn a_topic_that_cannot_be_deleted_is_named() {
     let mock = Mock::with(|key, _| (key == DELETE_TOPICS).then_some(Fault::Error(73)));
@@ -72,18 +84,7 @@ fn a_signal_ends_it_in_the_middle_and_the_topic_is_deleted() {
 #[test]
 fn what_was_measured_before_a_failure_is_told() {
     let mock = Mock::with(|key, n| (key == PRODUCE && n > 10 + 3 * 20).then_some(Fault::Error(29)));
-    // Twenty requests a round, after ten of a warm-up.
-    let arguments = [
-        "--workload",
-        "produce",
-        "--rate",
-        "100/s",
-        "--rounds",
-        "1000",
-        "--output",
-        "json",
-    ];
-    let outcome = finish(&mut short(&mock.address(), &arguments));
+    let outcome = finish(&mut short(&mock.address(), &MANY_ROUNDS));
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     let words = "produce: TOPIC_AUTHORIZATION_FAILED";
     assert!(outcome.stderr.contains(words), "{outcome:?}");
@@ -96,18 +97,7 @@ fn what_was_measured_before_a_failure_is_told() {
 #[test]
 fn what_was_measured_before_a_signal_is_told() {
     let mock = Mock::calm();
-    // Ten rounds of twenty requests, after ten of a warm-up.
-    let arguments = [
-        "--workload",
-        "produce",
-        "--rate",
-        "100/s",
-        "--rounds",
-        "1000",
-        "--output",
-        "json",
-    ];
-    let running = Running::start(&mut short(&mock.address(), &arguments));
+    let running = Running::start(&mut short(&mock.address(), &MANY_ROUNDS));
     wait_until("two rounds", || mock.state().count(PRODUCE) > 10 + 2 * 20);
     kill_process(Pid::from_child(running.child()), Signal::INT).expect("it runs");
     let outcome = running.finish();

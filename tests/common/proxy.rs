@@ -22,6 +22,11 @@ pub struct Proxy {
     admin: Option<SocketAddr>,
 }
 
+/// Whether this run of the tests leaves splicing on.
+pub fn splices() -> bool {
+    std::env::var_os("PORTOLAN_TEST_SPLICE").is_none_or(|value| value != "off")
+}
+
 /// The same configuration with `runtime.splice` off: every test must pass both ways.
 fn without_splice(config: &str) -> String {
     const TABLE: &str = "[runtime]\n";
@@ -72,7 +77,7 @@ impl Proxy {
         if !config.contains("[log]") {
             config.push_str("\n[log]\nformat = \"json\"\nlevel = \"debug\"\n");
         }
-        if std::env::var_os("PORTOLAN_TEST_SPLICE").is_some_and(|value| value == "off") {
+        if !splices() {
             config = without_splice(&config);
         }
         if !config.contains("[admin]") {

@@ -15,11 +15,13 @@ mod system_calls;
 
 #[path = "../common/mod.rs"]
 mod common;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with the throughput benchmark, which needs more of it"
+)]
+#[path = "../../benches/throughput/parse.rs"]
+mod parse;
 #[allow(dead_code, reason = "what the tests of behaviour need besides")]
 #[path = "../proxy/setup.rs"]
 mod setup;
-
-/// Whether this run of the tests leaves splicing on.
-fn splices() -> bool {
-    std::env::var_os("PORTOLAN_TEST_SPLICE").is_none_or(|value| value != "off")
-}

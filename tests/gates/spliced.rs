@@ -1,7 +1,7 @@
 //! How many bytes the kernel passes on without a copy, by the proxy's own counters.
 
 use crate::common::client::Client;
-use crate::common::proxy::{Proxy, wait_until};
+use crate::common::proxy::{Proxy, splices, wait_until};
 use crate::load::Load;
 use crate::setup::Setup;
 
@@ -15,7 +15,7 @@ const LEAST_SPLICED: f64 = 0.95;
 
 #[test]
 fn nearly_all_bytes_of_large_frames_are_spliced() {
-    if !crate::splices() {
+    if !splices() {
         return;
     }
     let loads = [
@@ -44,7 +44,7 @@ fn nearly_all_bytes_of_large_frames_are_spliced() {
 #[test]
 fn no_byte_is_spliced_where_that_is_turned_off() {
     for load in [Load::produce(1 << 20), Load::fetch(6, 64 << 10)] {
-        let (spliced, copied) = moved(&load, &|broker| match crate::splices() {
+        let (spliced, copied) = moved(&load, &|broker| match splices() {
             true => Setup::with(broker).section("[runtime]\nsplice = false"),
             false => Setup::with(broker),
         });

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::tools;
+use crate::parse;
 
 /// A process that is being watched with all its threads, those to come too.
 pub(crate) struct Trace {
@@ -52,21 +53,11 @@ impl Trace {
         self.strace.wait().unwrap();
         let said: Vec<String> = self.said.lines().map_while(Result::ok).collect();
         let report = std::fs::read_to_string(self.report.path()).unwrap();
-        let calls: BTreeMap<_, _> = report.lines().filter_map(row).collect();
+        let calls = parse::strace_calls(&report);
         assert!(
             !calls.is_empty(),
             "no calls in {report:?}, strace says {said:?}"
         );
         calls
     }
-}
-
-/// A row of the table: share, seconds, seconds a call, calls, errors if there were any, name.
-fn row(line: &str) -> Option<(String, u64)> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let [share, _, _, calls, .., name] = words[..] else {
-        return None;
-    };
-    share.parse::<f64>().ok()?;
-    (name != "total").then_some((name.to_owned(), calls.parse().ok()?))
 }

@@ -1,6 +1,7 @@
 //! How many system calls a large frame costs: that is what a proxy's time goes to once it copies nothing.
 
 use crate::common::client::Client;
+use crate::common::proxy::splices;
 use crate::load::Load;
 use crate::setup::Setup;
 use crate::strace::Trace;
@@ -25,7 +26,7 @@ fn a_fetched_frame_of_1_mib_costs_few_system_calls() {
 }
 
 fn assert_few_calls(what: &str, load: &Load) {
-    if !crate::splices() {
+    if !splices() {
         return;
     }
     let broker = load.broker();

@@ -13,17 +13,12 @@ use rustix::process::Signal;
 use crate::common::broker::Broker;
 use crate::common::client::Client;
 use crate::common::frames::{self, INTERNAL_PORT, internal_host};
-use crate::common::proxy::{Proxy, wait_until};
+use crate::common::proxy::{Proxy, splices, wait_until};
 use crate::common::wire::End;
 use crate::setup::{Numbers, Setup, exchange, open, talking};
 
 const SPLICED: &str = "portolan_spliced_bytes_total";
 const COPIED: &str = "portolan_copied_bytes_total";
-
-/// Whether this run of the tests turns splicing off.
-fn splices() -> bool {
-    std::env::var_os("PORTOLAN_TEST_SPLICE").is_none_or(|value| value != "off")
-}
 
 /// Bytes that differ from place to place, so that a lost or doubled piece shows.
 fn pattern(n: usize, seed: usize) -> Vec<u8> {

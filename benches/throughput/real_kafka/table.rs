@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Outcome, Run};
 use crate::machine;
-use crate::report::figure;
+use crate::report::{failed, figure};
 use crate::routes::RouteId;
 use crate::statistics::{median, ratios};
 
@@ -38,12 +38,7 @@ pub fn markdown(outcome: &Outcome) -> String {
     summary(&mut text, outcome);
     cases(&mut text, outcome);
     spliced(&mut text, outcome);
-    if !outcome.faults.is_empty() {
-        text.push_str("\n### What failed\n\n");
-        for fault in &outcome.faults {
-            let _ = writeln!(text, "- {fault}");
-        }
-    }
+    failed(&mut text, &outcome.faults);
     text
 }
 

@@ -161,6 +161,7 @@ pub fn patiently_until(what: &str, mut condition: impl FnMut() -> Result<(), Str
     }
 }
 
-fn topic_name(name: &str) -> TopicName {
+/// The name as requests have it.
+pub fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }

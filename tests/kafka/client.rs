@@ -16,6 +16,7 @@ use crate::toolchain;
 pub struct Program {
     name: String,
     command: Vec<String>,
+    writes_again: bool,
 }
 
 /// How a client authenticates.
@@ -35,7 +36,15 @@ impl Program {
         Program {
             name: name.into(),
             command,
+            writes_again: false,
         }
+    }
+
+    /// One whose idempotent producer may write records a second time under a new epoch when leaders move, as librdkafka does
+    /// (confluentinc/librdkafka issue 4953). Seen without a proxy, too.
+    pub fn that_writes_again(mut self) -> Self {
+        self.writes_again = true;
+        self
     }
 
     /// The Java program, with a version of the client.
@@ -139,6 +148,7 @@ impl Program {
         ];
         Traffic {
             name: self.name.clone(),
+            writes_again: self.writes_again,
             stdin: child.stdin.take(),
             child,
             said,
@@ -197,6 +207,7 @@ exit $status"#;
 /// A program that produces and consumes until it is told to stop. Dropping it ends it.
 pub struct Traffic {
     name: String,
+    writes_again: bool,
     child: Child,
     stdin: Option<ChildStdin>,
     said: Arc<Said>,
@@ -223,6 +234,11 @@ impl Traffic {
     /// The program's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// See [`Program::that_writes_again`].
+    pub fn writes_again(&self) -> bool {
+        self.writes_again
     }
 
     /// How many records were received, by the last line of progress.

@@ -15,7 +15,8 @@ use crate::toolchain;
 pub fn librdkafka() -> Option<Program> {
     let tools = toolchain::available(&["cargo", "cc", "make", "perl"]);
     let path = tools.then(build)?.join(BINARY);
-    Some(Program::new("librdkafka", vec![path.display().to_string()]))
+    let program = Program::new("librdkafka", vec![path.display().to_string()]);
+    Some(program.that_writes_again())
 }
 
 const BINARY: &str = "portolan-librdkafka-client";

@@ -33,6 +33,7 @@ mod node;
 mod python;
 mod round_trip;
 mod sasl;
+mod stored;
 mod tap;
 mod toolchain;
 mod traffic;

@@ -21,7 +21,7 @@ pub fn aiokafka() -> Option<Program> {
 
 /// confluent-kafka, which wraps a librdkafka of its own; `None`: Python is missing.
 pub fn confluent_kafka() -> Option<Program> {
-    program("confluent-kafka", "confluent_client.py")
+    program("confluent-kafka", "confluent_client.py").map(Program::that_writes_again)
 }
 
 library_round_trips! {

@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
+
+use socket2::SockRef;
 
 /// What no client may ever receive: parts of the names that brokers advertise inside the cluster.
 pub const INTERNAL: [&str; 2] = ["svc.cluster.local", "kafka-headless"];
@@ -64,9 +67,10 @@ impl Tap {
                         return;
                     }
                     let target = *lock(&leads_to);
-                    // The proxy is gone: closing the client's connection is what a client would see then.
-                    if let Ok(proxy) = TcpStream::connect(target) {
-                        relay(client, proxy, port, &seen);
+                    match TcpStream::connect(target) {
+                        Ok(proxy) => relay(client, proxy, port, &seen),
+                        // The proxy is gone: a client would be refused, and takes a reset as much the same.
+                        Err(_) => reset(&client),
                     }
                 }
             });
@@ -137,16 +141,23 @@ fn pump(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut(&[u8])) {
             Ok(n) => {
                 look(&buffer[..n]);
                 if to.write_all(&buffer[..n]).is_err() {
-                    let _ = from.shutdown(Shutdown::Both);
+                    reset(&from);
                     return;
                 }
             }
             Err(_) => {
-                let _ = to.shutdown(Shutdown::Both);
+                reset(&to);
                 return;
             }
         }
     }
+}
+
+/// Lets the closing of a connection be a reset, as the other one's was: some clients do not try again after an orderly close
+/// before the first answer. The pump that reads from it is woken, and lets it go.
+fn reset(connection: &TcpStream) {
+    let _ = SockRef::from(connection).set_linger(Some(Duration::ZERO));
+    let _ = connection.shutdown(Shutdown::Read);
 }
 
 /// Looks for the internal names in a stream: keeps as much of its end as a name may begin in.
@@ -180,6 +191,22 @@ impl Search {
         self.kept.drain(..keep);
         found
     }
+}
+
+#[test]
+fn the_tap_passes_a_reset_on_as_one() {
+    let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
+    let port = Reserved::new();
+    let address = port.0.local_addr().expect("it is bound");
+    let _tap = Tap::start(vec![(port, proxy.local_addr().expect("it is bound"))]);
+    let mut client = TcpStream::connect(address).expect("the tap listens");
+    client.write_all(b"request").expect("it is open");
+    let (mut accepted, _) = proxy.accept().expect("the tap connects");
+    accepted.read_exact(&mut [0; 7]).expect("the request");
+    reset(&accepted);
+    drop(accepted);
+    let end = client.read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
 }
 
 #[test]

@@ -8,7 +8,10 @@ use kafka_protocol::messages::alter_partition_reassignments_request::{
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
-use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, TopicName};
+use kafka_protocol::messages::{
+    BrokerId, DescribeGroupsRequest, DescribeTransactionsRequest, FindCoordinatorRequest, GroupId,
+    TopicName, TransactionalId,
+};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::cluster::Cluster;
@@ -18,6 +21,12 @@ use crate::common::proxy::PATIENCE;
 const NONE: i16 = 0;
 /// The partition has the leader already.
 const ELECTION_NOT_NEEDED: i16 = 84;
+/// The coordinator has loaded its transactions, and this is none of them.
+const TRANSACTIONAL_ID_NOT_FOUND: i16 = 105;
+
+/// What FindCoordinator looks for.
+const GROUPS: i8 = 0;
+const TRANSACTIONS: i8 = 1;
 
 impl Cluster {
     /// Creates a topic with three replicas of each partition and waits until all of them are in sync.
@@ -104,17 +113,52 @@ impl Cluster {
         });
     }
 
-    /// Waits until groups have coordinators: the first question for one creates the topic in which groups are kept.
+    /// Waits until groups and transactions have coordinators that have loaded what is known about them. The first question for one
+    /// creates the topic in which they are kept; until it is loaded brokers answer "coordinator load in progress", at which some
+    /// clients give up.
     pub fn wait_for_coordinators(&self) {
-        let keys = (0..50).map(|n| StrBytes::from_string(format!("group-{n}")));
-        let request = FindCoordinatorRequest::default().with_coordinator_keys(keys.collect());
-        patiently("every group has a coordinator, on every node", || {
-            self.ids().iter().all(|&id| {
-                let answer = self.wire(id).ask(&request, 4).expect("an answer");
-                let mut coordinators = answer.coordinators.iter();
-                coordinators.all(|coordinator| coordinator.error_code == NONE)
-            })
+        patiently("every coordinator has loaded what it keeps", || {
+            let mut ids = self.ids().iter();
+            ids.all(|&id| self.groups_are_loaded(id) && self.transactions_are_loaded(id))
         });
+    }
+
+    fn groups_are_loaded(&self, node: i32) -> bool {
+        let Some(coordinators) = self.coordinators(node, GROUPS) else {
+            return false;
+        };
+        coordinators.into_iter().all(|(name, coordinator)| {
+            let request = DescribeGroupsRequest::default().with_groups(vec![GroupId(name)]);
+            let answer = self.wire(coordinator).ask(&request, 5).expect("an answer");
+            answer.groups[0].error_code == NONE
+        })
+    }
+
+    fn transactions_are_loaded(&self, node: i32) -> bool {
+        let Some(coordinators) = self.coordinators(node, TRANSACTIONS) else {
+            return false;
+        };
+        coordinators.into_iter().all(|(name, coordinator)| {
+            let request = DescribeTransactionsRequest::default()
+                .with_transactional_ids(vec![TransactionalId(name)]);
+            let answer = self.wire(coordinator).ask(&request, 0).expect("an answer");
+            answer.transaction_states[0].error_code == TRANSACTIONAL_ID_NOT_FOUND
+        })
+    }
+
+    /// Names of groups or transactions, enough to reach every partition of their topic, with the nodes that coordinate them as this node sees it;
+    /// `None`: one has no coordinator yet.
+    fn coordinators(&self, node: i32, key_type: i8) -> Option<Vec<(StrBytes, i32)>> {
+        let names = (0..20).map(|n| StrBytes::from_string(format!("waits-{n}")));
+        let request = FindCoordinatorRequest::default()
+            .with_key_type(key_type)
+            .with_coordinator_keys(names.collect());
+        let answer = self.wire(node).ask(&request, 4).expect("an answer");
+        let coordinators = answer.coordinators.into_iter().map(|coordinator| {
+            let found = coordinator.error_code == NONE;
+            found.then_some((coordinator.key, coordinator.node_id.0))
+        });
+        coordinators.collect()
     }
 
     /// What the brokers say about the partitions of a topic, in order.

@@ -61,7 +61,6 @@ fn coordinators_are_the_brokers_own_but_for_the_addresses_at_every_version() {
                 request.with_coordinator_keys([vec![key], keys.to_vec()].concat())
             }
         };
-        cluster.wait_for_coordinators();
         compare(
             cluster,
             0,

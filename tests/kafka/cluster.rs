@@ -89,7 +89,7 @@ fn have_java() -> bool {
 }
 
 impl Cluster {
-    /// Formats and starts the nodes and waits until they know each other.
+    /// Formats and starts the nodes and waits until they know each other and coordinate.
     pub fn start(version: &'static str, ids: &[i32]) -> Self {
         let cluster = Cluster {
             version,
@@ -116,6 +116,7 @@ impl Cluster {
         for &id in ids {
             cluster.wait_for_node(id);
         }
+        cluster.wait_for_coordinators();
         cluster
     }
 

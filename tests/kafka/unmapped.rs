@@ -39,7 +39,6 @@ fn a_node_without_a_port_is_left_out_of_every_answer() {
     };
     let topic = "partly-unmapped";
     cluster.create_topic(topic, 12);
-    cluster.wait_for_coordinators();
     let (&unmapped, mapped) = cluster.ids().split_last().expect("three nodes");
     let front = Front::with_nodes(cluster, Listener::Plaintext, mapped);
     let mut wire = Wire::connect(front.bootstrap()).expect("the proxy accepts");

@@ -47,20 +47,20 @@ public final class RoundTrip implements Main.Scenario {
 
     static void consume(int records, Json result) {
         Set<String> distinct = new HashSet<>();
-        int consumed = 0;
+        Set<String> consumed = new HashSet<>();
         try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(Env.consumer())) {
             consumer.subscribe(Arrays.asList(Env.TOPIC));
             long end = System.nanoTime() + Check.PATIENCE.toNanos();
-            while (consumed < records) {
-                Check.that(System.nanoTime() < end, "only " + consumed + " records came");
+            while (consumed.size() < records) {
+                Check.that(System.nanoTime() < end, "only " + consumed.size() + " records came");
                 for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(200))) {
                     Check.equal(record.key().replace("key", "value"), record.value(), "value");
                     distinct.add(record.key());
-                    consumed++;
+                    consumed.add(record.partition() + " " + record.offset());
                 }
             }
             consumer.commitSync();
         }
-        result.put("consumed", consumed).put("distinct", distinct.size());
+        result.put("consumed", consumed.size()).put("distinct", distinct.size());
     }
 }

@@ -70,21 +70,22 @@ async function consume(kafka) {
   await consumer.connect();
   await consumer.subscribe({ topic: TOPIC, fromBeginning: true });
   const distinct = new Set();
-  let consumed = 0;
+  const consumed = new Set();
   await new Promise((resolve, reject) => {
-    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
-    const eachMessage = async ({ message }) => {
+    // What the library calls a crash is mostly an error after which it starts the consumer again by itself.
+    consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error));
+    const eachMessage = async ({ partition, message }) => {
       const key = message.key.toString();
       if (message.value.toString() !== key.replace("key", "value")) reject(new Error(`${key} came with ${message.value}`));
       distinct.add(key);
-      consumed += 1;
+      consumed.add(`${partition} ${message.offset}`);
       if (distinct.size === RECORDS) resolve();
     };
     consumer.run({ eachMessage }).catch(reject);
   });
   // What was consumed is committed before it leaves the group.
   await consumer.disconnect();
-  return { consumed, distinct: distinct.size };
+  return { consumed: consumed.size, distinct: distinct.size };
 }
 
 function checked(brokers) {

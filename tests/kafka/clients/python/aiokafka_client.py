@@ -65,7 +65,7 @@ async def consume():
         batches = await consumer.getmany(timeout_ms=500)
         for records in batches.values():
             for record in records:
-                consumed.add(record.key, record.value)
+                consumed.add((record.partition, record.offset), record.key, record.value)
     await consumer.commit()
     await consumer.stop()
     return consumed

@@ -90,7 +90,7 @@ def consume():
     while not consumed.complete():
         for message in consumer.consume(num_messages=500, timeout=0.5):
             if not message.error():
-                consumed.add(message.key(), message.value())
+                consumed.add((message.partition(), message.offset()), message.key(), message.value())
             elif message.error().code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise KafkaException(message.error())
     consumer.commit(asynchronous=False)

@@ -45,7 +45,7 @@ def consume():
     while not consumed.complete():
         for records in consumer.poll(timeout_ms=500).values():
             for record in records:
-                consumed.add(record.key, record.value)
+                consumed.add((record.partition, record.offset), record.key, record.value)
     consumer.commit()
     consumer.close()
     return consumed

@@ -61,13 +61,14 @@ class Consumed:
     """What a round trip got back."""
 
     def __init__(self):
-        self.count = 0
+        self.places = set()
         self.distinct = set()
 
-    def add(self, key, value):
+    def add(self, place, key, value):
+        """Notes a record; its place is a partition and an offset."""
         if key.replace(b"key", b"value") != value:
             raise AssertionError(f"{key} came with {value}")
-        self.count += 1
+        self.places.add(place)
         self.distinct.add(key)
 
     def complete(self):
@@ -80,7 +81,7 @@ def round_trip_report(consumed, brokers):
         {
             "created": True,
             "produced": RECORDS,
-            "consumed": consumed.count,
+            "consumed": len(consumed.places),
             "distinct": len(consumed.distinct),
             "brokers": brokers,
             "deleted": True,

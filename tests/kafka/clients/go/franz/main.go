@@ -39,7 +39,7 @@ func roundTrip(task kit.Task) {
 	report := kit.RoundTrip{Created: true}
 	report.Produced = produce(ctx, client, task)
 	consumed := consume(ctx, task)
-	report.Consumed, report.Distinct = consumed.Count, consumed.Distinct()
+	report.Consumed, report.Distinct = consumed.Count(), consumed.Distinct()
 	metadata, err := admin.BrokerMetadata(ctx)
 	kit.Check("describe the cluster", err)
 	report.Brokers = task.Brokers(addresses(metadata))
@@ -108,7 +108,7 @@ func consume(ctx context.Context, task kit.Task) (consumed kit.Consumed) {
 		fetches := consumer.PollFetches(ctx)
 		kit.Check("consume", fetches.Err())
 		fetches.EachRecord(func(record *kgo.Record) {
-			consumed.Add(string(record.Key), string(record.Value))
+			consumed.Add(record.Partition, record.Offset, string(record.Key), string(record.Value))
 		})
 	}
 	kit.Check("commit", consumer.CommitUncommittedOffsets(ctx))

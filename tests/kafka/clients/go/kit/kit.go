@@ -72,21 +72,25 @@ func Value(number int) string { return fmt.Sprintf("value-%d", number) }
 
 // Consumed counts what a round trip got back.
 type Consumed struct {
-	Count    int
+	places   map[place]bool
 	distinct map[string]bool
 }
 
 // Add notes a record; one whose value belongs to another key ends the program.
-func (c *Consumed) Add(key, value string) {
+func (c *Consumed) Add(partition int32, offset int64, key, value string) {
 	if strings.Replace(key, "key", "value", 1) != value {
 		Fail("%s came with %s", key, value)
 	}
 	if c.distinct == nil {
+		c.places = map[place]bool{}
 		c.distinct = map[string]bool{}
 	}
-	c.Count++
+	c.places[place{partition, offset}] = true
 	c.distinct[key] = true
 }
+
+// Count is how many places of the topic were delivered, however often each.
+func (c *Consumed) Count() int { return len(c.places) }
 
 // Distinct is how many different keys came.
 func (c *Consumed) Distinct() int { return len(c.distinct) }

@@ -25,7 +25,7 @@ func main() {
 	report := kit.RoundTrip{Created: true}
 	report.Produced = produce(task, config)
 	consumed := consume(task, config)
-	report.Consumed, report.Distinct = consumed.Count, consumed.Distinct()
+	report.Consumed, report.Distinct = consumed.Count(), consumed.Distinct()
 	brokers, _, err := admin.DescribeCluster()
 	kit.Check("describe the cluster", err)
 	report.Brokers = task.Brokers(addresses(brokers))
@@ -90,7 +90,7 @@ func consume(task kit.Task, config *sarama.Config) (consumed kit.Consumed) {
 	for consumed.Distinct() < task.Records {
 		select {
 		case message := <-messages:
-			consumed.Add(string(message.Key), string(message.Value))
+			consumed.Add(message.Partition, message.Offset, string(message.Key), string(message.Value))
 		case err := <-ended:
 			kit.Fail("the consumer group ended: %v", err)
 		}

@@ -86,10 +86,14 @@ fn produce(task: &Task) -> usize {
 
 fn consume(task: &Task) -> (usize, usize) {
     let consumer: BaseConsumer = task.consumer();
-    let (mut consumed, mut distinct) = (0, HashSet::new());
+    let (mut consumed, mut distinct) = (HashSet::new(), HashSet::new());
     let begin = Instant::now();
     while distinct.len() < task.records {
-        assert!(begin.elapsed() < PATIENCE, "only {consumed} records came");
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "only {} records came",
+            consumed.len()
+        );
         let message = match consumer.poll(PATIENCE) {
             None => continue,
             Some(Err(KafkaError::MessageConsumption(
@@ -103,13 +107,13 @@ fn consume(task: &Task) -> (usize, usize) {
             .expect("a value")
             .expect("text");
         assert_eq!(key.replace("key", "value"), value, "the value of {key}");
-        consumed += 1;
+        consumed.insert((message.partition(), message.offset()));
         distinct.insert(key.to_owned());
     }
     consumer
         .commit_consumer_state(CommitMode::Sync)
         .expect("a commit");
-    (consumed, distinct.len())
+    (consumed.len(), distinct.len())
 }
 
 /// The crate cannot describe a cluster; this is what its metadata says.

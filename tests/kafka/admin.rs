@@ -16,6 +16,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::cluster::Cluster;
 use crate::common::proxy::PATIENCE;
+use crate::wire::Wire;
 
 /// No error, as brokers write it.
 const NONE: i16 = 0;
@@ -118,47 +119,30 @@ impl Cluster {
     /// clients give up.
     pub fn wait_for_coordinators(&self) {
         patiently("every coordinator has loaded what it keeps", || {
-            let mut ids = self.ids().iter();
-            ids.all(|&id| self.groups_are_loaded(id) && self.transactions_are_loaded(id))
+            self.ids().iter().all(|&id| {
+                self.are_loaded(id, GROUPS, group_is_loaded)
+                    && self.are_loaded(id, TRANSACTIONS, transaction_is_loaded)
+            })
         });
     }
 
-    fn groups_are_loaded(&self, node: i32) -> bool {
-        let Some(coordinators) = self.coordinators(node, GROUPS) else {
-            return false;
-        };
-        coordinators.into_iter().all(|(name, coordinator)| {
-            let request = DescribeGroupsRequest::default().with_groups(vec![GroupId(name)]);
-            let answer = self.wire(coordinator).ask(&request, 5).expect("an answer");
-            answer.groups[0].error_code == NONE
-        })
-    }
-
-    fn transactions_are_loaded(&self, node: i32) -> bool {
-        let Some(coordinators) = self.coordinators(node, TRANSACTIONS) else {
-            return false;
-        };
-        coordinators.into_iter().all(|(name, coordinator)| {
-            let request = DescribeTransactionsRequest::default()
-                .with_transactional_ids(vec![TransactionalId(name)]);
-            let answer = self.wire(coordinator).ask(&request, 0).expect("an answer");
-            answer.transaction_states[0].error_code == TRANSACTIONAL_ID_NOT_FOUND
-        })
-    }
-
-    /// Names of groups or transactions, enough to reach every partition of their topic, with the nodes that coordinate them as this node sees it;
-    /// `None`: one has no coordinator yet.
-    fn coordinators(&self, node: i32, key_type: i8) -> Option<Vec<(StrBytes, i32)>> {
+    /// Whether a node knows who coordinates groups or transactions, enough of them to reach every partition of their topic, and
+    /// these coordinators have loaded them.
+    fn are_loaded(
+        &self,
+        node: i32,
+        key_type: i8,
+        is_loaded: impl Fn(&mut Wire, StrBytes) -> bool,
+    ) -> bool {
         let names = (0..20).map(|n| StrBytes::from_string(format!("waits-{n}")));
         let request = FindCoordinatorRequest::default()
             .with_key_type(key_type)
             .with_coordinator_keys(names.collect());
         let answer = self.wire(node).ask(&request, 4).expect("an answer");
-        let coordinators = answer.coordinators.into_iter().map(|coordinator| {
-            let found = coordinator.error_code == NONE;
-            found.then_some((coordinator.key, coordinator.node_id.0))
-        });
-        coordinators.collect()
+        answer.coordinators.into_iter().all(|coordinator| {
+            coordinator.error_code == NONE
+                && is_loaded(&mut self.wire(coordinator.node_id.0), coordinator.key)
+        })
     }
 
     /// What the brokers say about the partitions of a topic, in order.
@@ -176,6 +160,19 @@ impl Cluster {
         assert!(leaders.all(|leader| leader != BrokerId(-1)));
         partitions
     }
+}
+
+fn group_is_loaded(coordinator: &mut Wire, name: StrBytes) -> bool {
+    let request = DescribeGroupsRequest::default().with_groups(vec![GroupId(name)]);
+    let answer = coordinator.ask(&request, 5).expect("an answer");
+    answer.groups[0].error_code == NONE
+}
+
+fn transaction_is_loaded(coordinator: &mut Wire, name: StrBytes) -> bool {
+    let names = vec![TransactionalId(name)];
+    let request = DescribeTransactionsRequest::default().with_transactional_ids(names);
+    let answer = coordinator.ask(&request, 0).expect("an answer");
+    answer.transaction_states[0].error_code == TRANSACTIONAL_ID_NOT_FOUND
 }
 
 fn in_sync(partition: &MetadataResponsePartition) -> bool {

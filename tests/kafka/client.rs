@@ -72,6 +72,11 @@ impl Program {
         &self.name
     }
 
+    /// See [`Program::that_writes_again`].
+    pub fn writes_again(&self) -> bool {
+        self.writes_again
+    }
+
     /// Runs a scenario to its end through a front and returns what it printed. `topic` also names the group.
     pub fn run(&self, scenario: &str, front: &Front, topic: &str, sasl: Option<Sasl>) -> Value {
         self.run_with(scenario, front, topic, sasl, &[])
@@ -148,7 +153,6 @@ impl Program {
         ];
         Traffic {
             name: self.name.clone(),
-            writes_again: self.writes_again,
             stdin: child.stdin.take(),
             child,
             said,
@@ -207,7 +211,6 @@ exit $status"#;
 /// A program that produces and consumes until it is told to stop. Dropping it ends it.
 pub struct Traffic {
     name: String,
-    writes_again: bool,
     child: Child,
     stdin: Option<ChildStdin>,
     said: Arc<Said>,
@@ -231,16 +234,6 @@ struct State {
 }
 
 impl Traffic {
-    /// The program's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// See [`Program::that_writes_again`].
-    pub fn writes_again(&self) -> bool {
-        self.writes_again
-    }
-
     /// How many records were received, by the last line of progress.
     pub fn received(&self) -> u64 {
         self.said.get().received

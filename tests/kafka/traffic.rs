@@ -44,16 +44,15 @@ pub fn under_traffic_through(
     load.goes_on();
     disturb(cluster, &load);
     load.goes_on();
-    for (topic, traffic) in load.running {
-        let name = traffic.name().to_owned();
-        let writes_again = traffic.writes_again();
+    for ((topic, traffic), program) in load.running.into_iter().zip(programs) {
+        let name = program.name();
         let result = traffic.finish();
         eprintln!("{name}: {result}");
         for wrong in ["missing", "failed"] {
             assert_eq!(result[wrong], json!([]), "{name}: {wrong} in {result}");
         }
-        if writes_again {
-            assert_once_in_an_epoch(cluster, &topic, &name);
+        if program.writes_again() {
+            assert_once_in_an_epoch(cluster, &topic, name);
         } else {
             assert_eq!(result["duplicates"], json!([]), "{name}: {result}");
         }

@@ -3,7 +3,7 @@
 //! What is *bound* here, what is *advertised* to clients and where the broker is inside the cluster are three different
 //! things. This module holds the first two; where a broker is now is `upstream`'s to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,6 +35,30 @@ impl fmt::Display for Route {
     }
 }
 
+/// A port that clients come to: it has one route, or the TLS server name tells which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Door {
+    /// A port of one route (port mode).
+    Route(Route),
+    /// The port of all routes (SNI mode).
+    Sni,
+}
+
+impl From<Route> for Door {
+    fn from(route: Route) -> Self {
+        Door::Route(route)
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Door::Route(route) => route.fmt(f),
+            Door::Sni => f.write_str("sni"),
+        }
+    }
+}
+
 /// The address that clients are told for one node: never a wildcard, never a cluster-internal name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdvertisedAddress<'a> {
@@ -53,12 +77,30 @@ pub struct NodePort {
     pub advertised: u16,
 }
 
-/// One virtual cluster's map from node ids to ports. Cheap to clone.
+/// One virtual cluster's map from node ids to the addresses that clients are told. Cheap to clone.
+///
+/// In port mode all nodes have one host, which is configured or what the client dialled, and a port each; in SNI mode they
+/// have one port and a host each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortMap {
-    advertised_host: Arc<str>,
+    host: Host,
     bootstrap: NodePort,
     nodes: Arc<BTreeMap<NodeId, NodePort>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Host {
+    /// What each client dialled, see [`PortMap::with_host`].
+    Dialled,
+    Shared(Arc<str>),
+    OfEach(Arc<Hosts>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Hosts {
+    bootstrap: String,
+    nodes: BTreeMap<NodeId, String>,
+    routes: HashMap<String, Route>,
 }
 
 /// Two nodes, or a node and the bootstrap route, would share a port.
@@ -72,11 +114,22 @@ pub struct PortTaken {
     pub second: Route,
 }
 
+/// Two routes would have one TLS server name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameTaken {
+    /// The name in question.
+    pub name: String,
+    /// Who has it.
+    pub first: Route,
+    /// Who wants it too.
+    pub second: Route,
+}
+
 impl PortMap {
-    /// Builds the map; two routes on one bound or one advertised port are refused (bound port 0, which lets the
-    /// operating system choose, may repeat).
+    /// Builds the map of port mode; two routes on one bound or one advertised port are refused (bound port 0, which lets
+    /// the operating system choose, may repeat). Without a host clients are told the one that they dialled.
     pub fn new(
-        advertised_host: &str,
+        advertised_host: Option<&str>,
         bootstrap: NodePort,
         nodes: BTreeMap<NodeId, NodePort>,
     ) -> Result<Self, PortTaken> {
@@ -97,19 +150,76 @@ impl PortMap {
             }
         }
         Ok(PortMap {
-            advertised_host: advertised_host.into(),
+            host: advertised_host.map_or(Host::Dialled, |host| Host::Shared(host.into())),
             bootstrap,
             nodes: Arc::new(nodes),
         })
     }
 
-    /// What clients are told for this node; `None` for a node outside the map, whose address must not be told at all.
+    /// Builds the map of SNI mode, in which all routes have one port and a name each. Two routes of one name are refused;
+    /// names are compared without regard to case (RFC 6066, section 3).
+    pub fn with_names(
+        port: NodePort,
+        bootstrap_host: &str,
+        node_hosts: BTreeMap<NodeId, String>,
+    ) -> Result<Self, NameTaken> {
+        let mut routes = HashMap::from([(bootstrap_host.to_ascii_lowercase(), Route::Bootstrap)]);
+        for (&id, host) in &node_hosts {
+            let second = Route::Node(id);
+            if let Some(first) = routes.insert(host.to_ascii_lowercase(), second) {
+                let name = host.clone();
+                return Err(NameTaken {
+                    name,
+                    first,
+                    second,
+                });
+            }
+        }
+        let nodes = node_hosts.keys().map(|&id| (id, port)).collect();
+        Ok(PortMap {
+            host: Host::OfEach(Arc::new(Hosts {
+                bootstrap: bootstrap_host.to_owned(),
+                nodes: node_hosts,
+                routes,
+            })),
+            bootstrap: port,
+            nodes: Arc::new(nodes),
+        })
+    }
+
+    /// The same nodes and ports, in the words of a client that dialled this host.
+    pub fn with_host(&self, host: &str) -> Self {
+        PortMap {
+            host: Host::Shared(host.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The same in SNI mode, where another port was bound than was asked for.
+    pub fn with_port(&self, port: NodePort) -> Self {
+        PortMap {
+            host: self.host.clone(),
+            bootstrap: port,
+            nodes: Arc::new(self.nodes.keys().map(|&id| (id, port)).collect()),
+        }
+    }
+
+    /// What clients are told for this node; `None` for a node outside the map, whose address must not be told at all, and
+    /// for all while the host is not known.
     pub fn advertised(&self, id: NodeId) -> Option<AdvertisedAddress<'_>> {
         let port = self.nodes.get(&id)?.advertised;
-        Some(AdvertisedAddress {
-            host: &self.advertised_host,
-            port,
-        })
+        let host = self.host_of(Route::Node(id))?;
+        Some(AdvertisedAddress { host, port })
+    }
+
+    /// The host that clients are told for a route; `None` where it is what they dialled.
+    pub fn host_of(&self, route: Route) -> Option<&str> {
+        match (&self.host, route) {
+            (Host::Dialled, _) => None,
+            (Host::Shared(host), _) => Some(host),
+            (Host::OfEach(hosts), Route::Bootstrap) => Some(&hosts.bootstrap),
+            (Host::OfEach(hosts), Route::Node(id)) => hosts.nodes.get(&id).map(String::as_str),
+        }
     }
 
     /// Whether the map has this node.
@@ -117,9 +227,12 @@ impl PortMap {
         self.nodes.contains_key(&id)
     }
 
-    /// The host in every advertised address.
-    pub fn advertised_host(&self) -> &str {
-        &self.advertised_host
+    /// Whether the map has this route.
+    pub fn has(&self, route: Route) -> bool {
+        match route {
+            Route::Bootstrap => true,
+            Route::Node(id) => self.contains(id),
+        }
     }
 
     /// The bootstrap route's ports.
@@ -132,7 +245,7 @@ impl PortMap {
         self.nodes.iter().map(|(&id, &port)| (id, port))
     }
 
-    /// The route that a bound port leads to.
+    /// The route that a bound port leads to, in port mode.
     pub fn route(&self, bound: u16) -> Option<Route> {
         if self.bootstrap.bound == bound {
             return Some(Route::Bootstrap);
@@ -141,5 +254,13 @@ impl PortMap {
             .iter()
             .find(|(_, port)| port.bound == bound)
             .map(|(&id, _)| Route::Node(id))
+    }
+
+    /// The route that a TLS server name leads to, in SNI mode.
+    pub fn route_of_name(&self, name: &str) -> Option<Route> {
+        let Host::OfEach(hosts) = &self.host else {
+            return None;
+        };
+        hosts.routes.get(&name.to_ascii_lowercase()).copied()
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn ports(nodes: u16) -> PortMap {
     let nodes: BTreeMap<_, _> = (0..nodes)
         .map(|id| (NodeId(id.into()), port(id + 1)))
         .collect();
-    PortMap::new("kafka.example.com", port(0), nodes).unwrap()
+    PortMap::new(Some("kafka.example.com"), port(0), nodes).unwrap()
 }
 
 /// A request with its size field.

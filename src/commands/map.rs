@@ -85,6 +85,9 @@ struct Row<'a> {
 fn rows(config: &Config) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for cluster in config.clusters.values() {
+        let Some(ports) = &cluster.ports else {
+            continue;
+        };
         let mut row = |route: Route, port: NodePort, broker| {
             rows.push(Row {
                 cluster: &cluster.name,
@@ -95,15 +98,15 @@ fn rows(config: &Config) -> Vec<Row<'_>> {
                 },
                 listen: std::net::SocketAddr::new(cluster.listen_address, port.bound).to_string(),
                 bound: port.bound,
-                advertised_host: cluster.ports.advertised_host(),
+                advertised_host: ports.host_of(route).unwrap_or_default(),
                 advertised_port: port.advertised,
                 broker,
             });
         };
         let servers = cluster.bootstrap_servers.iter();
         let servers = servers.map(ToString::to_string).collect();
-        row(Route::Bootstrap, cluster.ports.bootstrap(), servers);
-        for (id, port) in cluster.ports.nodes() {
+        row(Route::Bootstrap, ports.bootstrap(), servers);
+        for (id, port) in ports.nodes() {
             let broker = match cluster.nodes.get(&id) {
                 Some(NodeAddress::Configured(address)) => vec![address.to_string()],
                 Some(NodeAddress::Learned) | None => Vec::new(),

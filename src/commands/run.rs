@@ -114,7 +114,7 @@ fn on_the_command_line(problem: &str, remedy: &str) -> Failure {
 }
 
 fn warn_of_too_many_connections(config: &Config) {
-    let ports = |cluster: &config::VirtualCluster| 1 + cluster.ports.nodes().count();
+    let ports = |cluster: &config::VirtualCluster| 1 + cluster.nodes.len();
     let ports = config.clusters.values().map(ports).sum();
     let possible = max_connections(ports, threads(config.runtime.threads));
     if let Some(configured) = config.limits.connections

@@ -8,7 +8,9 @@ use toml::de::DeValue;
 pub(super) use super::claims::Claims;
 use super::nodes::{self, Nodes};
 use super::reader::{Reader, Section, Unfit};
-use super::{BrokerAddress, FetchEndpoints, UnknownApis, VirtualCluster};
+use super::{
+    Access, Advertise, BrokerAddress, FetchEndpoints, ProxyProtocol, UnknownApis, VirtualCluster,
+};
 use super::{address, keys, value};
 use crate::port_map::{NodeId, NodePort, PortMap};
 
@@ -94,7 +96,7 @@ fn read_cluster(
     let bootstrap = read_bootstrap(reader, section, &mut ports);
     let mut nodes = Nodes::default();
     nodes::read(reader, section, &mut ports, &mut nodes);
-    let ports = PortMap::new(advertised_host.as_deref()?, bootstrap, nodes.ports);
+    let ports = PortMap::new(advertised_host.as_deref(), bootstrap, nodes.ports);
     let ports = ports.map_err(|taken| {
         // Only where it was reported above already.
         let problem = format!(
@@ -109,7 +111,14 @@ fn read_cluster(
         name: name.to_owned(),
         bootstrap_servers,
         listen_address,
-        ports: ports.ok()?,
+        ports: Some(ports.ok()?),
+        sni: None,
+        advertise: Advertise::Configured,
+        advertised_host: Some(advertised_host?),
+        tls: None,
+        upstream_tls: None,
+        proxy_protocol: ProxyProtocol::default(),
+        access: Access::default(),
         nodes: nodes.addresses,
         entries: nodes.entries,
         unknown_apis,

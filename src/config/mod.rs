@@ -7,6 +7,7 @@ mod cluster;
 pub mod fault;
 mod file;
 pub mod keys;
+mod network;
 mod nodes;
 mod reader;
 mod show;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use fault::{Fault, Faults};
 pub use file::ParseOptions;
+pub use network::{Access, Network};
 
 use crate::port_map::{NodeId, PortMap};
 
@@ -54,8 +56,23 @@ pub struct VirtualCluster {
     pub bootstrap_servers: Vec<BrokerAddress>,
     /// The address that every port of this cluster is bound on.
     pub listen_address: IpAddr,
-    /// Node ids and their ports.
-    pub ports: PortMap,
+    /// Port mode: node ids and their ports. `None` in SNI mode alone.
+    pub ports: Option<PortMap>,
+    /// SNI mode: one port, at which the TLS server name picks the node.
+    pub sni: Option<Sni>,
+    /// Which host clients of port mode are told.
+    pub advertise: Advertise,
+    /// The host of [`Advertise::Configured`], and of clients of [`Advertise::Dialled`] of which it is not known what they
+    /// dialled.
+    pub advertised_host: Option<String>,
+    /// TLS towards clients; `None` is plaintext.
+    pub tls: Option<Tls>,
+    /// TLS towards brokers; `None` is plaintext.
+    pub upstream_tls: Option<UpstreamTls>,
+    /// Whether connections begin with a PROXY protocol header.
+    pub proxy_protocol: ProxyProtocol,
+    /// Which clients may connect.
+    pub access: Access,
     /// Where each node of the map is inside the cluster.
     pub nodes: BTreeMap<NodeId, NodeAddress>,
     /// The `[[nodes]]` entries as written, which `ports` and `nodes` were made from.
@@ -71,10 +88,10 @@ pub struct VirtualCluster {
 pub struct NodeEntry {
     /// A list of ids and ranges.
     pub ids: String,
-    /// The bound port of the first id; the n-th has port + n.
-    pub port: u16,
+    /// The bound port of the first id; the n-th has port + n. `None` in SNI mode alone.
+    pub port: Option<u16>,
     /// The advertised port of the first id.
-    pub advertised_port: u16,
+    pub advertised_port: Option<u16>,
     /// The template of the nodes' addresses; `None` where they are learned.
     pub address: Option<String>,
 }
@@ -129,6 +146,12 @@ pub struct Dns {
 pub struct Limits {
     /// Client connections at one time, all clusters together; `None` sizes it to the file descriptor limit.
     pub connections: Option<usize>,
+    /// The same for each client (an IPv4 address, or the /64 of an IPv6 address); `None` is no limit.
+    pub connections_per_client: Option<usize>,
+    /// New connections of each client; `None` is no limit.
+    pub connection_rate_per_client: Option<Rate>,
+    /// TLS handshakes of clients under way at one time, all clusters together.
+    pub tls_handshakes: usize,
     /// Requests of one connection that wait for an answer.
     pub in_flight: usize,
     /// A request frame's size in bytes.
@@ -144,12 +167,17 @@ pub struct Limits {
 pub struct Timeouts {
     /// From the first bytes of a client to an established connection to a broker.
     pub connect: Duration,
+    /// From a client's first byte to the end of its TLS handshake.
+    pub tls_handshake: Duration,
     /// From accept to the first complete request prefix.
     pub first_bytes: Duration,
     /// How long a peer may take nothing of what is ready for it.
     pub stalled_write: Duration,
     /// How long a connection may be silent in both directions; `None` is for ever.
     pub idle: Option<Duration>,
+    /// How old a connection may become; it is closed between two requests, each at another time within the last tenth.
+    /// `None` is for ever.
+    pub max_connection_age: Option<Duration>,
     /// The interval of TCP keepalive probes on both legs; `None` turns them off.
     pub keepalive: Option<Duration>,
 }
@@ -159,6 +187,110 @@ pub struct Timeouts {
 pub struct Drain {
     /// How long requests in flight may take to be answered before their connections are cut.
     pub grace: Duration,
+}
+
+/// SNI mode: one port for all nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sni {
+    /// The name that leads to the bootstrap route.
+    pub bootstrap_host: String,
+    /// The template of the names of nodes, with `{node_id}` or `{ordinal}`.
+    pub node_host: String,
+    /// The names of all routes, and the port, bound and advertised.
+    pub ports: PortMap,
+}
+
+/// Which host clients are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Advertise {
+    /// `advertised_host`.
+    #[default]
+    Configured,
+    /// What this client itself dialled: the TLS server name, or what a PROXY protocol header says.
+    Dialled,
+}
+
+/// TLS towards clients. Files are in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain, the server's own first.
+    pub certificate: PathBuf,
+    /// The private key of the first certificate: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+    /// Authorities that sign certificates of clients.
+    pub client_ca: Option<PathBuf>,
+    /// Whether clients must show a certificate.
+    pub client_auth: ClientAuth,
+    /// The lowest version that is spoken.
+    pub min_version: TlsVersion,
+    /// Lists of revoked certificates of clients.
+    pub crl: Option<PathBuf>,
+    /// Keys of session tickets, shared by all replicas; `None`: each process makes its own.
+    pub ticket_keys: Option<PathBuf>,
+}
+
+/// Whether clients must show a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// They are not asked.
+    #[default]
+    None,
+    /// They are asked; one that is shown must be good.
+    Optional,
+    /// They must.
+    Required,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    #[default]
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// TLS towards brokers. Their certificates are always verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// Authorities that sign certificates of brokers; `None` is the system's.
+    pub ca: Option<PathBuf>,
+    /// Our own certificate chain and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name that a broker's certificate must have, where it is not the host that is dialled; may have `{node_id}`,
+    /// which for bootstrap servers is not known: those are then asked for the host that is dialled.
+    pub server_name: Option<String>,
+}
+
+/// Whether connections begin with a header of the PROXY protocol, versions 1 and 2.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// From the peers in `from`.
+    pub mode: ProxyProtocolMode,
+    /// The networks of the load balancers.
+    pub from: Vec<Network>,
+}
+
+/// Whether a header is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocolMode {
+    /// Never.
+    #[default]
+    Off,
+    /// Perhaps.
+    Optional,
+    /// Always; who does not send one is refused.
+    Required,
+}
+
+/// So many within so much time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; as many may come at once.
+    pub count: u32,
+    /// Within this time.
+    pub per: Duration,
 }
 
 /// Threads.
@@ -232,6 +364,34 @@ impl LogLevel {
 impl LogFormat {
     pub(crate) const WORDS: [(&'static str, LogFormat); 2] =
         [("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+impl Advertise {
+    pub(crate) const WORDS: [(&'static str, Advertise); 2] = [
+        ("configured", Advertise::Configured),
+        ("dialled", Advertise::Dialled),
+    ];
+}
+
+impl ClientAuth {
+    pub(crate) const WORDS: [(&'static str, ClientAuth); 3] = [
+        ("none", ClientAuth::None),
+        ("optional", ClientAuth::Optional),
+        ("required", ClientAuth::Required),
+    ];
+}
+
+impl TlsVersion {
+    pub(crate) const WORDS: [(&'static str, TlsVersion); 2] =
+        [("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)];
+}
+
+impl ProxyProtocolMode {
+    pub(crate) const WORDS: [(&'static str, ProxyProtocolMode); 3] = [
+        ("off", ProxyProtocolMode::Off),
+        ("optional", ProxyProtocolMode::Optional),
+        ("required", ProxyProtocolMode::Required),
+    ];
 }
 
 impl UnknownApis {

@@ -121,8 +121,8 @@ fn read_entry(
     }
     nodes.entries.push(NodeEntry {
         ids: ids_text,
-        port,
-        advertised_port: advertised_port.unwrap_or(port),
+        port: Some(port),
+        advertised_port: Some(advertised_port.unwrap_or(port)),
         address,
     });
 }

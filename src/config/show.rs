@@ -83,14 +83,23 @@ impl Config {
 
 fn cluster(out: &mut String, cluster: &VirtualCluster) {
     let name = format!("clusters.{}", bare_or_quoted(&cluster.name));
-    let bootstrap = cluster.ports.bootstrap();
+    let Some(bootstrap) = cluster
+        .ports
+        .as_ref()
+        .map(crate::port_map::PortMap::bootstrap)
+    else {
+        return;
+    };
     let servers = list(cluster.bootstrap_servers.iter().map(ToString::to_string));
     section(
         out,
         &name,
         &[
             ("bootstrap_servers", servers),
-            ("advertised_host", quoted(cluster.ports.advertised_host())),
+            (
+                "advertised_host",
+                quoted(cluster.advertised_host.as_deref().unwrap_or_default()),
+            ),
             (
                 "listen_address",
                 quoted(&cluster.listen_address.to_string()),
@@ -113,8 +122,11 @@ fn cluster(out: &mut String, cluster: &VirtualCluster) {
     for entry in &cluster.entries {
         let mut keys = vec![
             ("ids", quoted(&entry.ids)),
-            ("port", entry.port.to_string()),
-            ("advertised_port", entry.advertised_port.to_string()),
+            ("port", entry.port.unwrap_or_default().to_string()),
+            (
+                "advertised_port",
+                entry.advertised_port.unwrap_or_default().to_string(),
+            ),
         ];
         if let Some(address) = &entry.address {
             keys.push(("address", quoted(address)));

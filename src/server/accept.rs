@@ -91,7 +91,7 @@ async fn accept_for_ever(listener: &Listener<TcpListener>, thread: &Thread) {
                 Err(error) if is_connections_own(&error) => {}
                 Err(error) => {
                     thread.metrics.accept_error();
-                    let key = (cluster.name.clone(), "accept", route);
+                    let key = (cluster.name.clone(), "accept", route.into());
                     if let Some(repeats) = cluster.faults.admit(key) {
                         error!(%error, repeats, "cannot accept connections; will try again (raise the limit of open files if it is that)");
                     }
@@ -125,7 +125,7 @@ async fn permit(limit: &ConnectionLimit, cluster: &Cluster, route: Route) -> Per
     if let Some(permit) = limit.try_acquire() {
         return permit;
     }
-    let key = (cluster.name.clone(), "connection_limit", route);
+    let key = (cluster.name.clone(), "connection_limit", route.into());
     if let Some(repeats) = cluster.faults.admit(key) {
         let cluster = cluster.name.as_str();
         let connections = limit.most();

@@ -180,7 +180,7 @@ fn other(error: impl fmt::Display) -> StartError {
 }
 
 fn count_ports(cluster: &VirtualCluster) -> usize {
-    1 + cluster.ports.nodes().count()
+    1 + cluster.nodes.len()
 }
 
 /// On how many threads each port listens; says so where that is not on all of them.
@@ -207,6 +207,9 @@ fn bind_cluster(
     per_port: usize,
     keepalive: Option<Duration>,
 ) -> Result<(PortMap, Vec<(Route, Port)>), StartError> {
+    let Some(map) = &cluster.ports else {
+        return Err(StartError::Other("SNI mode".into()));
+    };
     let mut all = Vec::new();
     let mut bind = |port: NodePort, route: Route| -> Result<NodePort, StartError> {
         let address = SocketAddr::new(cluster.listen_address, port.bound);
@@ -220,13 +223,12 @@ fn bind_cluster(
         };
         Ok(NodePort { bound, advertised })
     };
-    let bootstrap = bind(cluster.ports.bootstrap(), Route::Bootstrap)?;
-    let nodes: BTreeMap<NodeId, NodePort> = cluster
-        .ports
+    let bootstrap = bind(map.bootstrap(), Route::Bootstrap)?;
+    let nodes: BTreeMap<NodeId, NodePort> = map
         .nodes()
         .map(|(id, port)| Ok((id, bind(port, Route::Node(id))?)))
         .collect::<Result<_, StartError>>()?;
-    let ports = PortMap::new(cluster.ports.advertised_host(), bootstrap, nodes)
+    let ports = PortMap::new(map.host_of(Route::Bootstrap), bootstrap, nodes)
         .map_err(|taken| StartError::Other(format!("{taken:?}")))?;
     Ok((ports, all))
 }

@@ -62,7 +62,7 @@ impl Cluster {
             let key = (
                 self.name.clone(),
                 "unmapped_node",
-                Route::Node(broker.node_id),
+                Route::Node(broker.node_id).into(),
             );
             if let Some(repeats) = self.faults.admit(key) {
                 warn!(
@@ -79,7 +79,7 @@ impl Cluster {
 
     /// Tells when a route's broker cannot be reached any more, and when it can again.
     pub(super) fn note_dial(&self, route: Route, error: Option<&ConnectError>) {
-        let key = (self.name.clone(), "connect_failed", route);
+        let key = (self.name.clone(), "connect_failed", route.into());
         match error {
             Some(error) => {
                 if let Some(repeats) = self.faults.admit(key) {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::port_map::Route;
+use crate::port_map::Door;
 
 /// What makes two faults the same: the cluster, what happened (one of a fixed set of words), and where. All bounded by the
 /// configuration but the node id of an unmapped node, of which at most 4,096 are told apart.
-pub type FaultKey = (String, &'static str, Route);
+pub type FaultKey = (String, &'static str, Door);
 
 const QUIET: Duration = Duration::from_secs(60);
 const MOST: usize = 4096;
@@ -91,10 +91,14 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port_map::NodeId;
+    use crate::port_map::{NodeId, Route};
 
     fn key(node: i32) -> FaultKey {
-        ("main".into(), "unmapped_node", Route::Node(NodeId(node)))
+        (
+            "main".into(),
+            "unmapped_node",
+            Route::Node(NodeId(node)).into(),
+        )
     }
 
     #[test]

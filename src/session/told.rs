@@ -28,13 +28,14 @@ impl Shared {
             debug!(cluster, %route, %client, broker, reason = label, api, in_flight, request_bytes, response_bytes, seconds, "session ended");
             // An end that needs nobody, and yet what somebody sees whose clients get no answers.
             if let Some(hint) = self.unanswered(reason)
-                && let Some(repeats) = faults.admit((cluster.to_owned(), "unanswered", route))
+                && let Some(repeats) =
+                    faults.admit((cluster.to_owned(), "unanswered", route.into()))
             {
                 info!(cluster, %route, %client, broker, reason = label, api, in_flight, seconds, repeats, "requests stayed unanswered: {reason}; {hint}");
             }
             return;
         }
-        if let Some(repeats) = faults.admit((cluster.to_owned(), label, route)) {
+        if let Some(repeats) = faults.admit((cluster.to_owned(), label, route.into())) {
             let remedy = reason.remedy();
             warn!(cluster, %route, %client, broker, reason = label, api, in_flight, request_bytes, response_bytes, seconds, repeats, remedy, "session ended: {reason}");
         }

@@ -177,10 +177,12 @@ fn the_minimal_file_is_accepted_and_says_what_its_comment_says() {
     let main = &config.clusters["main"];
     let ports: Vec<_> = main
         .ports
+        .as_ref()
+        .unwrap()
         .nodes()
         .map(|(id, port)| (id.0, port.bound))
         .collect();
     let expected: Vec<_> = (0..10).map(|id| (id, 9093 + id as u16)).collect();
     assert_eq!(ports, expected);
-    assert_eq!(main.ports.bootstrap().bound, 9092);
+    assert_eq!(main.ports.as_ref().unwrap().bootstrap().bound, 9092);
 }

@@ -27,7 +27,7 @@ fn ids_are_a_range_or_a_list_and_get_ports_in_the_order_as_written() {
         ("\"2147483647\"", vec![(i32::MAX, 9093)]),
     ] {
         let config = config(&least_with(&format!("ids = {ids}")));
-        let ports = config.clusters["main"].ports.nodes();
+        let ports = config.clusters["main"].ports.as_ref().unwrap().nodes();
         let ports: Vec<_> = ports.map(|(id, port)| (id.0, port.bound)).collect();
         assert_eq!(ports, expected, "{ids}");
     }
@@ -132,11 +132,16 @@ fn several_entries_make_one_map() {
     ];
     let ports: Vec<_> = main
         .ports
+        .as_ref()
+        .unwrap()
         .nodes()
         .map(|(id, port)| (id.0, port.bound, port.advertised))
         .collect();
     assert_eq!(ports, expected);
-    assert_eq!(main.ports.route(9201), Some(Route::Node(NodeId(1001))));
+    assert_eq!(
+        main.ports.as_ref().unwrap().route(9201),
+        Some(Route::Node(NodeId(1001)))
+    );
 }
 
 #[test]

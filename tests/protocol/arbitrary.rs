@@ -77,7 +77,7 @@ pub(crate) fn port_map(host: &str, nodes: BTreeMap<NodeId, NodePort>) -> PortMap
         bound: 9092,
         advertised: 9092,
     };
-    PortMap::new(host, bootstrap, nodes).unwrap()
+    PortMap::new(Some(host), bootstrap, nodes).unwrap()
 }
 
 /// The sizes of successive reads, over and over.

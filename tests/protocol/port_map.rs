@@ -31,20 +31,20 @@ proptest! {
                 expected.insert(NodeId(*id), NodePort { bound, advertised });
             }
         }
-        let map: BTreeMap<_, _> = cluster.ports.nodes().collect();
+        let map: BTreeMap<_, _> = cluster.ports.as_ref().unwrap().nodes().collect();
         prop_assert_eq!(&map, &expected);
         for (id, port) in expected {
-            prop_assert!(cluster.ports.contains(id));
-            let address = cluster.ports.advertised(id).unwrap();
+            prop_assert!(cluster.ports.as_ref().unwrap().contains(id));
+            let address = cluster.ports.as_ref().unwrap().advertised(id).unwrap();
             prop_assert_eq!((address.host, address.port), ("kafka.example.com", port.advertised));
-            prop_assert_eq!(cluster.ports.route(port.bound), Some(Route::Node(id)));
+            prop_assert_eq!(cluster.ports.as_ref().unwrap().route(port.bound), Some(Route::Node(id)));
         }
-        prop_assert_eq!(cluster.ports.route(9092), Some(Route::Bootstrap));
+        prop_assert_eq!(cluster.ports.as_ref().unwrap().route(9092), Some(Route::Bootstrap));
     }
 
     #[test]
     fn no_two_routes_share_a_port(entries in entries()) {
-        let ports = parse(&entries).ports;
+        let ports = parse(&entries).ports.unwrap();
         let mut bound = BTreeSet::from([ports.bootstrap().bound]);
         let mut advertised = BTreeSet::from([ports.bootstrap().advertised]);
         for (id, port) in ports.nodes() {
@@ -58,12 +58,12 @@ proptest! {
         entries in entries(),
         seed in any::<prop::sample::Index>(),
     ) {
-        let all = parse(&entries).ports;
+        let all = parse(&entries).ports.unwrap();
         let mut turned = entries.clone();
         turned.rotate_left(seed.index(entries.len()));
-        let turned = parse(&turned).ports;
+        let turned = parse(&turned).ports.unwrap();
         prop_assert!(all.nodes().eq(turned.nodes()));
-        let alone = parse(&[seed.get(&entries).clone()]).ports;
+        let alone = parse(&[seed.get(&entries).clone()]).ports.unwrap();
         for (id, port) in alone.nodes() {
             let same = all.nodes().find(|(other, _)| *other == id);
             prop_assert_eq!(same, Some((id, port)));
@@ -72,7 +72,7 @@ proptest! {
 
     #[test]
     fn a_node_outside_the_map_has_no_address(entries in entries(), id in any::<i32>()) {
-        let ports = parse(&entries).ports;
+        let ports = parse(&entries).ports.unwrap();
         let inside = entries.iter().any(|entry| entry.ids.contains(&id));
         prop_assert_eq!(ports.contains(NodeId(id)), inside);
         prop_assert_eq!(ports.advertised(NodeId(id)).is_some(), inside);
@@ -103,7 +103,7 @@ proptest! {
         let distinct = nodes
             .values()
             .all(|port| bound.insert(port.bound) & advertised.insert(port.advertised));
-        match PortMap::new("h", bootstrap, nodes.clone()) {
+        match PortMap::new(Some("h"), bootstrap, nodes.clone()) {
             Ok(map) => {
                 prop_assert!(distinct);
                 prop_assert!(map.nodes().eq(nodes));

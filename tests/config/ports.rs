@@ -207,10 +207,10 @@ fn advertised_ports_may_differ_from_bound_ones() {
     let text = least_with("port = 9093\nadvertised_port = 30000").replacen(
         '\n',
         "\nbootstrap_advertised_port = 443\n",
+        1,
+    );
     let config = config(&text);
     let ports = config.clusters["main"].ports.as_ref().unwrap();
-    );
-    let ports = &config(&text).clusters["main"].ports.as_ref().unwrap();
     assert_eq!(
         (ports.bootstrap().bound, ports.bootstrap().advertised),
         (9092, 443)

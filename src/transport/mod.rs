@@ -8,4 +8,5 @@ pub mod pipe;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_pipe.rs"]
 pub mod pipe;
+pub mod proxy_protocol;
 pub mod stream;

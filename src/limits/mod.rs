@@ -1,10 +1,14 @@
-//! How many connections may be open at one time, and the file descriptors that it depends on.
+//! How many connections may be open at one time, in all and of one client, and the file descriptors that it depends on.
+
+mod clients;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use clients::{ClientLimits, ClientPermit, Clients, Rate, Refused};
 
 use crate::config::Limits;
 

@@ -3,7 +3,8 @@
 mod clients;
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::os::fd::RawFd;
+use std::sync::{Arc, OnceLock};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -111,6 +112,24 @@ pub fn max_fds() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(MANY_FDS)
 }
 
+/// Whether the process nears its limit of open file descriptors, as told by the number of one that it was just given.
+///
+/// POSIX gives the lowest number that is free, so all below `fd` are taken: this costs no system call, and no counting of
+/// descriptors that others open (resolvers, logs). The converse does not hold, since a low number may just have been given
+/// back while all others are taken; what is set aside, an eighth at least, is to outlast that. New connections are to be
+/// refused where this says so, which leaves descriptors for the brokers' side of those that are there, for name look-ups
+/// and for the admin listener. The limit is read once: call [`raise_fd_limit`] before.
+pub fn is_near_fd_limit(fd: RawFd) -> bool {
+    static FIRST_NEAR: OnceLock<u64> = OnceLock::new();
+    let first = *FIRST_NEAR.get_or_init(|| first_near(max_fds()));
+    u64::try_from(fd).is_ok_and(|fd| fd >= first)
+}
+
+/// Behind it are an eighth of the descriptors, or the reserve, which is not to take more than half.
+fn first_near(fds: u64) -> u64 {
+    fds - RESERVED_FDS.min(fds / 2).max(fds / 8)
+}
+
 /// Raises the limit of open file descriptors as far as the system lets us, since the default of many systems (1024) is too
 /// low for a proxy. Returns the limit then in force.
 pub fn raise_fd_limit() -> u64 {
@@ -145,6 +164,16 @@ mod tests {
             (1024 - 64 - 6 - 8 - 128) / 2
         );
         assert_eq!(connections_within(60, 2, 2), 1, "there must be one");
+    }
+
+    #[test]
+    fn the_last_of_the_descriptors_are_near_the_limit() {
+        assert_eq!(first_near(1024), 1024 - 128);
+        assert_eq!(first_near(256), 256 - 64, "at least the reserve");
+        assert_eq!(first_near(64), 32, "at most half");
+        let first = first_near(max_fds()) as RawFd;
+        assert!(is_near_fd_limit(first) && is_near_fd_limit(RawFd::MAX));
+        assert!(!is_near_fd_limit(first - 1) && !is_near_fd_limit(-1));
     }
 
     #[test]

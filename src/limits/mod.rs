@@ -83,7 +83,10 @@ pub fn max_connections(ports: usize, threads: usize) -> usize {
 fn connections_within(fds: u64, ports: usize, threads: usize) -> usize {
     let listeners = ports as u64 * sockets_within(fds, ports, threads) as u64;
     let pipes = pipes_within(fds);
-    let taken = RESERVED_FDS + FDS_PER_THREAD * threads as u64 + 2 * listeners + 2 * pipes;
+    let taken = RESERVED_FDS.max(reserve(fds))
+        + FDS_PER_THREAD * threads as u64
+        + 2 * listeners
+        + 2 * pipes;
     (fds.saturating_sub(taken) / 2).max(1) as usize
 }
 
@@ -125,9 +128,13 @@ pub fn is_near_fd_limit(fd: RawFd) -> bool {
     u64::try_from(fd).is_ok_and(|fd| fd >= first)
 }
 
-/// Behind it are an eighth of the descriptors, or the reserve, which is not to take more than half.
 fn first_near(fds: u64) -> u64 {
-    fds - RESERVED_FDS.min(fds / 2).max(fds / 8)
+    fds - reserve(fds)
+}
+
+/// How many descriptors connections leave free: an eighth, or what is needed at least, which is not to take more than half.
+fn reserve(fds: u64) -> u64 {
+    RESERVED_FDS.min(fds / 2).max(fds / 8)
 }
 
 /// Raises the limit of open file descriptors as far as the system lets us, since the default of many systems (1024) is too
@@ -158,12 +165,21 @@ mod tests {
 
     #[test]
     fn what_is_not_for_connections_is_set_aside() {
-        // 64 in reserve, 3 a thread, 2 for each of 4 sockets, 2 for each of 64 pipes.
+        // An eighth in reserve, 3 a thread, 2 for each of 4 sockets, 2 for each of 64 pipes.
         assert_eq!(
             connections_within(1024, 2, 2),
-            (1024 - 64 - 6 - 8 - 128) / 2
+            (1024 - 128 - 6 - 8 - 128) / 2
         );
         assert_eq!(connections_within(60, 2, 2), 1, "there must be one");
+    }
+
+    #[test]
+    fn as_many_connections_as_there_may_be_are_not_near_the_limit() {
+        for fds in [128, 256, 1024, 20_000, 1_048_576] {
+            // Of the pipes and listening sockets some may not be there, but of the connections all.
+            let open = 2 * connections_within(fds, 2, 2) as u64 + FDS_PER_THREAD * 2;
+            assert!(open + 2 * pipes_within(fds) <= first_near(fds), "of {fds}");
+        }
     }
 
     #[test]

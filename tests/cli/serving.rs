@@ -336,7 +336,7 @@ fn more_connections_than_open_files_allow_are_warned_of() {
         warning.is_some_and(|line| {
             line.contains("limits.connections is more than the limit of open files has room for")
                 && line.contains("configured=1000000")
-                && line.contains("possible=407")
+                && line.contains("possible=375")
         }),
         "{lines:?}"
     );

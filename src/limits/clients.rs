@@ -180,15 +180,21 @@ impl Shard {
     fn admit(&mut self, client: Client, limits: &ClientLimits, now: u64) -> Result<(), Refused> {
         self.forget_full(now);
         let mut known = self.clients.get(&client).copied().unwrap_or_default();
-        if let Some(most) = limits.connections {
-            if known.open >= most {
-                return Err(Refused::Connections);
-            }
-            known.open += 1;
+        if limits.connections.is_some_and(|most| known.open >= most) {
+            return Err(Refused::Connections);
         }
         if let Some(rate) = limits.rate {
-            known.full_at = rate.take(known.full_at, now).ok_or(Refused::Rate)?;
+            let full_at = rate.at_most_empty(known.full_at, now);
+            let Some(taken) = rate.take(full_at, now) else {
+                // Of a slower rate, before a reload: it begins to fill by the new one now, not when the old one says.
+                if full_at < known.full_at {
+                    self.put(client, Known { full_at, ..known });
+                }
+                return Err(Refused::Rate);
+            };
+            known.full_at = taken;
         }
+        known.open += usize::from(limits.connections.is_some());
         self.put(client, known);
         Ok(())
     }
@@ -236,12 +242,14 @@ impl Shard {
 impl Rate {
     /// When a bucket that is full at `full_at` is full once one connection was taken out of it; `None` if it is empty.
     fn take(&self, full_at: u64, now: u64) -> Option<u64> {
-        let per = nanos(self.per);
-        let one = per.checked_div(u64::from(self.connections))?;
-        // A bucket that is emptier than empty is one of a slower rate, before a reload.
-        let before = full_at.clamp(now, now.saturating_add(per));
-        let after = before.checked_add(one)?;
-        (after - now <= per).then_some(after)
+        let one = nanos(self.per).checked_div(u64::from(self.connections))?;
+        let after = full_at.max(now).checked_add(one)?;
+        (after - now <= nanos(self.per)).then_some(after)
+    }
+
+    /// The latest time at which a bucket can be full.
+    fn at_most_empty(&self, full_at: u64, now: u64) -> u64 {
+        full_at.min(now.saturating_add(nanos(self.per)))
     }
 }
 

@@ -138,14 +138,17 @@ fn a_slower_or_faster_rate_holds_from_the_next_connection_on() {
         clients.refusal(start + SECOND, one, &per_second(1)),
         Some(Refused::Rate)
     );
-    // An hour's emptiness is a second's after a reload that says so, and that second has not begun to pass.
-    let faster = per_second(1);
-    let rate = faster.rate.unwrap();
-    assert_eq!(rate.take(nanos(SECOND * 3600), 0), None);
+    // An hour's emptiness is a second's from then on.
+    let nearly = start + SECOND * 2 - Duration::from_nanos(1);
     assert_eq!(
-        rate.take(nanos(SECOND * 3600), nanos(SECOND * 3600)),
-        Some(nanos(SECOND * 3601))
+        clients.refusal(nearly, one, &per_second(1)),
+        Some(Refused::Rate)
     );
+    assert_eq!(
+        clients.refusal(start + SECOND * 2, one, &per_second(1)),
+        None
+    );
+    assert_eq!(clients.known(), (1, 1));
 }
 
 #[test]

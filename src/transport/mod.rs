@@ -10,3 +10,4 @@ pub mod pipe;
 pub mod pipe;
 pub mod proxy_protocol;
 pub mod stream;
+pub mod tls;

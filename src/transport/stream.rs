@@ -16,12 +16,15 @@ use tokio::net::TcpStream;
 use super::buffer::Buffer;
 use super::moved;
 use super::pipe::Pipe;
+use super::tls::channel::Channel;
 
 /// A connected byte stream. Reading and writing take `&self`, because both pumps of a session, which never run at the
 /// same time, hold it.
 #[derive(Debug)]
 pub struct Stream {
     io: RefCell<Io>,
+    /// What stands between the socket's bytes and those that are read and written here.
+    tls: Option<RefCell<Box<Channel>>>,
     /// Whoever writes to it waits until it takes more.
     full: Cell<bool>,
 }
@@ -41,8 +44,22 @@ impl Stream {
     pub fn new(socket: TcpStream) -> Self {
         Stream {
             io: RefCell::new(Io::Live(socket)),
+            tls: None,
             full: Cell::new(false),
         }
+    }
+
+    /// Takes over a connected socket and the TLS connection over it.
+    pub fn with_tls(socket: TcpStream, channel: Channel) -> Self {
+        Stream {
+            tls: Some(RefCell::new(Box::new(channel))),
+            ..Stream::new(socket)
+        }
+    }
+
+    /// Whether its bytes can go through a pipe, or be looked at while they are in the socket.
+    pub fn is_plain(&self) -> bool {
+        self.tls.is_none()
     }
 
     /// Takes the socket away from the runtime until it is read from again. Each segment that arrives would wake the thread,
@@ -108,6 +125,9 @@ impl Stream {
         most: usize,
     ) -> Poll<io::Result<usize>> {
         let mut io = self.live()?;
+        if let Some(tls) = &self.tls {
+            return tls.borrow_mut().poll_read(cx, &mut io, buffer, most);
+        }
         let room = buffer.room();
         let most = most.min(room.len());
         let mut room = ReadBuf::new(&mut room[..most]);
@@ -119,13 +139,12 @@ impl Stream {
 
     /// Writes once; returns how many bytes were taken.
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = match self.try_parked(|mut socket| socket.write(bytes)) {
-            Some(written) => written?,
-            None => {
-                let written = Pin::new(&mut *self.live()?).poll_write(cx, bytes);
-                self.full.set(written.is_pending());
-                ready!(written)?
+        let written = match &self.tls {
+            Some(tls) => {
+                let mut io = self.live()?;
+                ready!(tls.borrow_mut().poll_write(cx, &mut io, bytes))?
             }
+            None => ready!(self.poll_write_plain(cx, bytes))?,
         };
         match written {
             0 if !bytes.is_empty() => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -134,6 +153,15 @@ impl Stream {
                 Poll::Ready(Ok(n))
             }
         }
+    }
+
+    fn poll_write_plain(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(written) = self.try_parked(|mut socket| socket.write(bytes)) {
+            return Poll::Ready(written);
+        }
+        let written = Pin::new(&mut *self.live()?).poll_write(cx, bytes);
+        self.full.set(written.is_pending());
+        written
     }
 
     /// Looks at up to `most` bytes (not zero) without taking them: they are in the buffer and still in the socket. `Ok(0)` is
@@ -243,7 +271,11 @@ impl Stream {
 
     /// Tells the peer that nothing more will be written (half-close).
     pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.live()?).poll_shutdown(cx)
+        let mut io = self.live()?;
+        match &self.tls {
+            Some(tls) => tls.borrow_mut().poll_shutdown(cx, &mut io),
+            None => Pin::new(&mut *io).poll_shutdown(cx),
+        }
     }
 
     /// Our end's address.

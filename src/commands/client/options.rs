@@ -2,8 +2,6 @@
 
 use std::env::VarError;
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +12,10 @@ use rustls::pki_types::ServerName;
 
 use super::sasl::{Credentials, Mechanism};
 use super::{Settings, Tls, tls};
+use crate::transport::tls::pem::read_file;
 
 /// The variable that holds a password, which must not stand on a command line where everyone can read it.
 const PASSWORD: &str = "PORTOLAN_SASL_PASSWORD";
-
-/// More than any list of authorities has, in bytes.
-const LARGEST_FILE: u64 = 4 << 20;
 
 /// TLS, SASL, and what else a client says about itself.
 #[derive(Args, Debug)]
@@ -203,18 +199,6 @@ fn first_line(file: &Path) -> Result<String, String> {
             file.display()
         )),
         Some(password) => Ok(password.to_owned()),
-    }
-}
-
-/// The bytes of a file, unless it has too many: a device may have no end.
-pub(super) fn read_file(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?
-        .take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > LARGEST_FILE {
-        true => Err(io::Error::other("it has more than 4 MiB")),
-        false => Ok(bytes),
     }
 }
 

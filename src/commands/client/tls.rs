@@ -1,18 +1,20 @@
 //! TLS towards brokers: roots, the client's own certificate, and the handshake. Certificates are always verified.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::Error::InconsistentKeys;
+use rustls::InconsistentKeys::Unknown;
+use rustls::pki_types::ServerName;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::options::read_file;
 use super::stream::Stream;
 use super::{Error, Tls};
 use crate::config::BrokerAddress;
+use crate::transport::tls::authorities::{self, Authorities};
+use crate::transport::tls::{client, identity, pem};
 
 /// Where certificates are.
 pub(super) struct Files<'a> {
@@ -24,65 +26,35 @@ pub(super) struct Files<'a> {
 
 /// The settings of all connections, or which file is wrong and how.
 pub(super) fn client_config(files: &Files<'_>) -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots(files.ca)?);
-    let Some((certificate, key)) = files.own else {
-        return Ok(builder.with_no_client_auth());
-    };
-    let chain = certificates("--tls-cert", certificate)?;
-    let wrong = |error: &dyn std::fmt::Display| {
-        format!(
-            "--tls-key: {}: {error}: give a private key in PEM, without a passphrase",
-            key.display()
-        )
-    };
-    let pem = read_file(key).map_err(|error| wrong(&error))?;
-    let key_der = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(&error))?;
-    builder.with_client_auth_cert(chain, key_der).map_err(|error| {
-        format!("--tls-cert and --tls-key do not go together: {error}: give the key of that certificate")
-    })
-}
-
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut store = RootCertStore::empty();
-    match ca {
+    let roots = match files.ca {
         Some(file) => {
-            for certificate in certificates("--tls-ca", file)? {
-                store.add(certificate).map_err(|error| {
-                    format!(
-                        "--tls-ca: {}: {error}: give certificates of authorities in PEM",
-                        file.display()
-                    )
-                })?;
-            }
+            let authorities = Authorities::load(file);
+            authorities
+                .map_err(|wrong| format!("--tls-ca: {wrong}"))?
+                .roots
         }
-        None => {
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if store.is_empty() {
-                return Err("this system has no root certificates: give --tls-ca FILE".into());
-            }
-        }
+        None => authorities::system(),
+    };
+    if roots.is_empty() {
+        return Err("this system has no root certificates: give --tls-ca FILE".into());
     }
-    Ok(store)
+    let own = match files.own {
+        Some((certificate, key)) => Some(own(certificate, key)?),
+        None => None,
+    };
+    client::config(roots, own)
 }
 
-fn certificates(flag: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        let file = file.display();
-        format!("{flag}: {file}: {error}: give a file of certificates in PEM")
-    };
-    let pem = read_file(file).map_err(|error| wrong(&error))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let found = found.map_err(|error| wrong(&error))?;
-    match found.is_empty() {
-        true => Err(format!(
-            "{flag}: {}: there is no certificate in it: give a file of certificates in PEM",
-            file.display()
+/// A test tool takes what it is given, expired certificates too: whether they do is the broker's to say.
+fn own(certificate: &Path, key: &Path) -> Result<SingleCertAndKey, String> {
+    let chain = pem::certificates(certificate).map_err(|wrong| format!("--tls-cert: {wrong}"))?;
+    let key = identity::signing_key(key).map_err(|wrong| format!("--tls-key: {wrong}"))?;
+    let certified = CertifiedKey::new(chain, key);
+    match certified.keys_match() {
+        Ok(()) | Err(InconsistentKeys(Unknown)) => Ok(certified.into()),
+        Err(error) => Err(format!(
+            "--tls-cert and --tls-key do not go together: {error}: give the key of that certificate"
         )),
-        false => Ok(found),
     }
 }
 

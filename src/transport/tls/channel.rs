@@ -7,10 +7,12 @@ use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use rustls::Connection;
+use rustls::{Connection, HandshakeKind};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::handshake::HandshakeError;
+use super::server::has_expired;
 use crate::transport::buffer::{Buffer, Slot};
 
 /// What is encrypted at once: two records of the largest size, which go out with one system call.
@@ -36,6 +38,15 @@ impl Channel {
             encrypted: Slot::default(),
             sending: 0,
             grown: true,
+        }
+    }
+
+    /// A session that is resumed takes the client's certificate over without verifying it again.
+    pub(super) fn refuse_expired(&self) -> Result<(), HandshakeError> {
+        let expired = self.connection.peer_certificates().is_some_and(has_expired);
+        match expired && self.connection.handshake_kind() == Some(HandshakeKind::Resumed) {
+            true => Err(HandshakeError::Expired),
+            false => Ok(()),
         }
     }
 

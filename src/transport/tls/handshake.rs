@@ -40,6 +40,8 @@ pub enum HandshakeError {
     Tls(rustls::Error),
     /// A first message that is longer than any.
     HelloTooLong,
+    /// A session was resumed whose client showed a certificate that has expired since.
+    Expired,
 }
 
 /// A client's first message.
@@ -91,7 +93,11 @@ impl Hello {
         config: Arc<ServerConfig>,
     ) -> Result<Channel, HandshakeError> {
         match self.0.into_connection(config) {
-            Ok(connection) => drive(socket, connection.into()).await,
+            Ok(connection) => {
+                let channel = drive(socket, connection.into()).await?;
+                channel.refuse_expired()?;
+                Ok(channel)
+            }
             Err((error, mut alert)) => {
                 let _ = alert.write_all(&mut Socket(socket));
                 linger(socket).await;
@@ -222,6 +228,7 @@ impl fmt::Display for HandshakeError {
             HandshakeError::Closed => f.write_str("the peer closed the connection"),
             HandshakeError::Io(error) => error.fmt(f),
             HandshakeError::Tls(error) => error.fmt(f),
+            HandshakeError::Expired => f.write_str("it has expired since the session began"),
             HandshakeError::HelloTooLong => {
                 write!(f, "a first message of more than {MOST_HELLO_BYTES} bytes")
             }

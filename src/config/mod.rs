@@ -284,12 +284,12 @@ pub enum ProxyProtocolMode {
     Required,
 }
 
-/// So many within so much time.
+/// So many connections in such a time on average, and at most so many at once; at least one, or none is ever admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many; as many may come at once.
-    pub count: u32,
-    /// Within this time.
+    /// How many.
+    pub connections: u32,
+    /// In which time.
     pub per: Duration,
 }
 

@@ -12,6 +12,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::config::{Limits, Rate};
+
 /// What one client may do. It is passed with each connection, since a reload may change it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientLimits {
@@ -21,13 +23,14 @@ pub struct ClientLimits {
     pub rate: Option<Rate>,
 }
 
-/// So many connections in such a time on average, and at most so many at once; at least one, or none is ever admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub connections: u32,
-    /// In which time.
-    pub per: Duration,
+impl Limits {
+    /// What each client may do.
+    pub fn of_client(&self) -> ClientLimits {
+        ClientLimits {
+            connections: self.connections_per_client,
+            rate: self.connection_rate_per_client,
+        }
+    }
 }
 
 /// Why a client may not have one more connection.

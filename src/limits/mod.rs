@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use clients::{ClientLimits, ClientPermit, Clients, Rate, Refused};
+pub use clients::{ClientLimits, ClientPermit, Clients, Refused};
 
 use crate::config::Limits;
 

@@ -9,7 +9,7 @@ mod summed;
 mod threads;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use process::Process;
@@ -21,12 +21,24 @@ use summed::{Family, Series, Summed};
 pub use threads::count_as_worker;
 use threads::{Counters, Place};
 
-use crate::port_map::Route;
+use crate::port_map::{Door, Route};
 use crate::protocol::api::{UNKNOWN, carries_addresses};
 use crate::upstream::ConnectError;
 
 /// The seconds that connecting to a broker takes: from loopback to the default timeout and beyond.
 const CONNECT_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0];
+
+/// The limits that are counted when they are met.
+const LIMITS: [&str; 8] = [
+    "connections",
+    "connections_per_client",
+    "connection_rate_per_client",
+    "tls_handshakes",
+    "open_files",
+    "request_bytes",
+    "sasl_bytes",
+    "response_rewrite_bytes",
+];
 
 /// All metrics of this process.
 #[derive(Debug)]
@@ -36,6 +48,7 @@ pub struct Metrics {
     end_reasons: Vec<&'static str>,
     summed: Summed,
     families: Families,
+    limits: Arc<HashMap<&'static str, IntCounter>>,
     accept_errors: IntCounter,
     process: Process,
 }
@@ -45,7 +58,7 @@ pub struct Metrics {
 #[derive(Debug)]
 pub struct ClusterMetrics {
     counters: Arc<Counters>,
-    routes: HashMap<Route, RouteMetrics>,
+    doors: RwLock<HashMap<Door, DoorMetrics>>,
     ends: HashMap<&'static str, Place>,
     requests: PerApi,
     rewritten: PerApi,
@@ -54,10 +67,12 @@ pub struct ClusterMetrics {
     response_bytes: Place,
     unmapped: IntCounter,
     connect_seconds: Histogram,
+    limits: Arc<HashMap<&'static str, IntCounter>>,
 }
 
 #[derive(Debug)]
-struct RouteMetrics {
+struct DoorMetrics {
+    counters: Arc<Counters>,
     opened: Place,
     closed: Place,
     failures: HashMap<&'static str, IntCounter>,
@@ -113,6 +128,13 @@ impl Metrics {
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1.0);
         registry.register(Box::new(build))?;
+        let rejections = counters(
+            r,
+            "limit_rejections_total",
+            "Connections and requests that were refused for a limit; at limits.connections and limits.tls_handshakes they wait.",
+            &["limit"],
+        )?;
+        let limits = LIMITS.map(|limit| (limit, rejections.with_label_values(&[limit])));
         let accept_errors = IntCounter::new(
             "portolan_accept_errors_total",
             "Errors of the operating system when accepting connections, such as no file descriptors left.",
@@ -124,6 +146,7 @@ impl Metrics {
             end_reasons: end_reasons.to_vec(),
             summed,
             families,
+            limits: Arc::new(HashMap::from(limits)),
             accept_errors,
             process,
             registry,
@@ -134,7 +157,7 @@ impl Metrics {
     pub fn cluster(
         &self,
         name: &str,
-        routes: &[Route],
+        doors: &[Door],
     ) -> Result<Arc<ClusterMetrics>, prometheus::Error> {
         let families = &self.families;
         let mut series = Series::default();
@@ -147,35 +170,9 @@ impl Metrics {
         let ends = reasons
             .map(|&reason| (reason, series.counter(Family::Ends, reason)))
             .collect();
-        let routes = routes
-            .iter()
-            .map(|&route| {
-                let label = route.to_string();
-                let node = match route {
-                    Route::Bootstrap => label.clone(),
-                    Route::Node(id) => id.to_string(),
-                };
-                let failures = ConnectError::REASONS
-                    .iter()
-                    .map(|&reason| {
-                        let labels = [name, &node, reason];
-                        (reason, families.connect_failures.with_label_values(&labels))
-                    })
-                    .collect();
-                let opened = series.counter(Family::ConnectionsTotal, &label);
-                let closed = series.place();
-                series.open(Family::Connections, label, opened, closed);
-                let metrics = RouteMetrics {
-                    opened,
-                    closed,
-                    failures,
-                };
-                (route, metrics)
-            })
-            .collect();
-        Ok(Arc::new(ClusterMetrics {
+        let metrics = ClusterMetrics {
             counters: self.summed.add(name, series),
-            routes,
+            doors: RwLock::default(),
             ends,
             requests,
             rewritten,
@@ -184,7 +181,67 @@ impl Metrics {
             response_bytes,
             unmapped: families.unmapped.with_label_values(&[name]),
             connect_seconds: families.connect_seconds.with_label_values(&[name]),
-        }))
+            limits: self.limits.clone(),
+        };
+        self.add_doors(&metrics, name, doors);
+        Ok(Arc::new(metrics))
+    }
+
+    /// Adds the series of doors that the cluster has since a reload. Those of doors that it has no more stay: counters do
+    /// not go away while a process runs.
+    pub fn add_doors(&self, cluster: &ClusterMetrics, name: &str, doors: &[Door]) {
+        let mut known = cluster
+            .doors
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let new = doors.iter().filter(|door| !known.contains_key(door));
+        let mut series = Series::default();
+        let places: Vec<(Door, Place, Place)> = new
+            .map(|&door| {
+                let label = door.to_string();
+                let opened = series.counter(Family::ConnectionsTotal, &label);
+                let closed = series.place();
+                series.open(Family::Connections, label, opened, closed);
+                (door, opened, closed)
+            })
+            .collect();
+        if places.is_empty() {
+            return;
+        }
+        let counters = self.summed.add(name, series);
+        for (door, opened, closed) in places {
+            let metrics = DoorMetrics {
+                counters: counters.clone(),
+                opened,
+                closed,
+                failures: self.failures(name, door),
+            };
+            known.insert(door, metrics);
+        }
+    }
+
+    fn failures(&self, cluster: &str, door: Door) -> HashMap<&'static str, IntCounter> {
+        let node = match door {
+            Door::Route(Route::Bootstrap) => "bootstrap".to_owned(),
+            Door::Route(Route::Node(id)) => id.to_string(),
+            // Brokers are dialled for routes.
+            Door::Sni => return HashMap::new(),
+        };
+        let failures = &self.families.connect_failures;
+        ConnectError::REASONS
+            .iter()
+            .map(|&reason| {
+                let labels = [cluster, &node, reason];
+                (reason, failures.with_label_values(&labels))
+            })
+            .collect()
+    }
+
+    /// A connection met a limit of the process as a whole.
+    pub fn limit_met(&self, limit: &str) {
+        if let Some(count) = self.limits.get(limit) {
+            count.inc();
+        }
     }
 
     /// The operating system did not give us a connection.
@@ -201,17 +258,33 @@ impl Metrics {
 
 impl ClusterMetrics {
     /// A client connection was accepted.
-    pub fn connection_opened(&self, route: Route) {
-        if let Some(metrics) = self.routes.get(&route) {
-            self.counters.add(metrics.opened, 1);
+    pub fn connection_opened(&self, door: impl Into<Door>) {
+        self.with_door(door.into(), |door| door.counters.add(door.opened, 1));
+    }
+
+    /// It is known now which route a client connection is for that came by another door.
+    pub fn connection_moved(&self, from: Door, to: Door) {
+        self.with_door(from, |door| door.counters.add(door.closed, 1));
+        self.connection_opened(to);
+    }
+
+    fn with_door(&self, door: Door, act: impl FnOnce(&DoorMetrics)) {
+        let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(door) = doors.get(&door) {
+            act(door);
+        }
+    }
+
+    /// A connection or a request met a limit.
+    pub fn limit_met(&self, limit: &str) {
+        if let Some(count) = self.limits.get(limit) {
+            count.inc();
         }
     }
 
     /// A client connection ended.
-    pub fn connection_closed(&self, route: Route, reason: &'static str) {
-        if let Some(metrics) = self.routes.get(&route) {
-            self.counters.add(metrics.closed, 1);
-        }
+    pub fn connection_closed(&self, door: impl Into<Door>, reason: &'static str) {
+        self.with_door(door.into(), |door| door.counters.add(door.closed, 1));
         if let Some(&end) = self.ends.get(reason) {
             self.counters.add(end, 1);
         }
@@ -254,10 +327,11 @@ impl ClusterMetrics {
 
     /// A connection to a broker could not be made.
     pub fn upstream_connect_failed(&self, route: Route, reason: &'static str) {
-        let metrics = self.routes.get(&route);
-        if let Some(failures) = metrics.and_then(|metrics| metrics.failures.get(reason)) {
-            failures.inc();
-        }
+        self.with_door(route.into(), |door| {
+            if let Some(failures) = door.failures.get(reason) {
+                failures.inc();
+            }
+        });
     }
 }
 
@@ -332,7 +406,7 @@ mod tests {
     fn every_series_is_there_at_zero_from_the_start() {
         let apis = [(0, "Produce"), (3, "Metadata"), (12, "Heartbeat")];
         let metrics = Metrics::new(&apis, &["client_closed"], 2).unwrap();
-        let routes = [Route::Bootstrap, Route::Node(NodeId(1001))];
+        let routes = [Route::Bootstrap, Route::Node(NodeId(1001))].map(Door::from);
         metrics.cluster("main", &routes).unwrap();
         let text = metrics.render().unwrap();
         for series in [
@@ -360,7 +434,8 @@ mod tests {
     fn what_threads_count_is_added_up() {
         let metrics = Metrics::new(&[(0, "Produce"), (3, "Metadata")], &["client_closed"], 2);
         let metrics = metrics.unwrap();
-        let clusters = ["a", "b"].map(|name| metrics.cluster(name, &[Route::Bootstrap]).unwrap());
+        let clusters =
+            ["a", "b"].map(|name| metrics.cluster(name, &[Route::Bootstrap.into()]).unwrap());
         std::thread::scope(|scope| {
             for worker in [Some(0), Some(1), None] {
                 let clusters = &clusters;
@@ -406,7 +481,7 @@ mod tests {
     #[test]
     fn counting_reaches_the_text() {
         let metrics = Metrics::new(&[(0, "Produce")], &["client_closed"], 2).unwrap();
-        let cluster = metrics.cluster("main", &[Route::Bootstrap]).unwrap();
+        let cluster = metrics.cluster("main", &[Route::Bootstrap.into()]).unwrap();
         cluster.connection_opened(Route::Bootstrap);
         cluster.request(0);
         cluster.request(4711);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use rustix::io::Errno;
 
+use crate::config::Faults;
 use crate::transport::stream::is_one_of;
 
 /// Why the server could not start.
@@ -22,6 +23,8 @@ pub enum StartError {
     },
     /// A worker thread could not be started.
     Worker(io::Error),
+    /// Files that the configuration names cannot be used.
+    Files(Faults),
     /// Something else.
     Other(String),
 }
@@ -66,9 +69,16 @@ impl fmt::Display for StartError {
                     false => Ok(()),
                 }
             }
+            StartError::Files(faults) => faults.fmt(f),
             StartError::Other(what) => f.write_str(what),
         }
     }
 }
 
 impl std::error::Error for StartError {}
+
+impl From<Faults> for StartError {
+    fn from(faults: Faults) -> Self {
+        StartError::Files(faults)
+    }
+}

@@ -12,39 +12,37 @@
 
 mod accept;
 mod balance;
+mod cluster;
 mod error;
 mod listen;
 mod pool;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use accept::Listener;
+use cluster::{Bound, Files, ForClusters};
 pub use error::StartError;
 use listen::{Port, listen};
 use pool::{ForWorkers, Pool};
 
 use crate::admin::{self, AdminState};
-use crate::config::{Config, FetchEndpoints, UnknownApis, VirtualCluster};
+use crate::config::{Config, VirtualCluster};
 use crate::limits::{self, ConnectionLimit};
 use crate::metrics::Metrics;
-use crate::port_map::{NodeId, NodePort, PortMap, Route};
-use crate::protocol::api::{self, Policy};
-use crate::session::Cluster;
+use crate::port_map::PortMap;
+use crate::protocol::api;
+use crate::session::LiveCluster;
 use crate::session::end::EndReason;
-use crate::session::faults::Faults;
 use crate::transport::pipe;
-use crate::upstream::Upstream;
-use crate::upstream::own::OwnConnections;
 
 /// A server whose listeners are bound and which serves nobody yet.
 #[derive(Debug)]
@@ -53,7 +51,7 @@ pub struct Server {
     ports: usize,
     /// For each worker thread.
     listeners: Vec<Vec<Listener>>,
-    clusters: Vec<Arc<Cluster>>,
+    clusters: Vec<LiveCluster>,
     admin: Option<TcpListener>,
     metrics: Arc<Metrics>,
     ready: Arc<AtomicBool>,
@@ -72,26 +70,26 @@ impl Server {
         let threads = limits::threads(config.runtime.threads);
         let metrics = Metrics::new(&apis, &end_reasons, threads).map_err(other)?;
         let metrics = Arc::new(metrics);
-        let shared = ForClusters {
-            metrics: metrics.clone(),
-            faults: Arc::new(Faults::default()),
-            own: Arc::new(OwnConnections::default()),
-        };
+        let shared = ForClusters::new(metrics.clone(), &config.limits);
+        let files = config.clusters.values().map(|c| Files::load(c, None));
+        let files: Vec<Files> = files.collect::<Result<_, _>>()?;
         let ports = config.clusters.values().map(count_ports).sum();
         let per_port = sockets_per_port(ports, threads);
         let mut listeners: Vec<Vec<Listener>> = (0..threads).map(|_| Vec::new()).collect();
         let mut clusters = Vec::new();
         let mut bound = 0;
-        for cluster in config.clusters.values() {
-            let (ports, open) = bind_cluster(cluster, per_port, config.timeouts.keepalive)?;
-            let cluster = Arc::new(start_cluster(&config, cluster, ports, &shared)?);
-            for (route, Port { address, sockets }) in open {
-                info!(cluster = cluster.name, %route, %address, "listening");
+        for (cluster, files) in config.clusters.values().zip(files) {
+            let name = cluster.name.as_str();
+            let (doors, open) = Bound::bind(cluster, per_port, config.timeouts.keepalive)?;
+            let cluster = shared.make(&config, cluster, doors, files, None)?;
+            let cluster = LiveCluster::new(ArcSwap::from_pointee(cluster));
+            for (door, Port { address, sockets }) in open {
+                info!(cluster = name, route = %door, %address, "listening");
                 for (n, socket) in sockets.into_iter().enumerate() {
                     // Where there are fewer than threads each thread gets its share of them.
                     listeners[(bound + n) % threads].push(Listener {
                         socket,
-                        route,
+                        door,
                         cluster: cluster.clone(),
                     });
                 }
@@ -119,9 +117,12 @@ impl Server {
         })
     }
 
-    /// The ports of each cluster as bound and advertised, by name.
-    pub fn ports(&self) -> impl Iterator<Item = (&str, &PortMap)> {
-        self.clusters.iter().map(|c| (c.name.as_str(), &c.ports))
+    /// The ports of each cluster of port mode as bound and advertised, by name.
+    pub fn ports(&self) -> impl Iterator<Item = (String, PortMap)> {
+        self.clusters.iter().filter_map(|cluster| {
+            let cluster = cluster.load();
+            Some((cluster.name.clone(), cluster.ports.clone()?))
+        })
     }
 
     /// Where the admin endpoints are.
@@ -180,7 +181,11 @@ fn other(error: impl fmt::Display) -> StartError {
 }
 
 fn count_ports(cluster: &VirtualCluster) -> usize {
-    1 + cluster.nodes.len()
+    let of_port_mode = cluster
+        .ports
+        .as_ref()
+        .map_or(0, |map| 1 + map.nodes().count());
+    of_port_mode + usize::from(cluster.sni.is_some())
 }
 
 /// On how many threads each port listens; says so where that is not on all of them.
@@ -199,71 +204,4 @@ fn sockets_per_port(ports: usize, threads: usize) -> usize {
         );
     }
     per_port
-}
-
-/// Binds a cluster's ports. Port 0, which tests use, becomes the port that the system chose, also where it is advertised.
-fn bind_cluster(
-    cluster: &VirtualCluster,
-    per_port: usize,
-    keepalive: Option<Duration>,
-) -> Result<(PortMap, Vec<(Route, Port)>), StartError> {
-    let Some(map) = &cluster.ports else {
-        return Err(StartError::Other("SNI mode".into()));
-    };
-    let mut all = Vec::new();
-    let mut bind = |port: NodePort, route: Route| -> Result<NodePort, StartError> {
-        let address = SocketAddr::new(cluster.listen_address, port.bound);
-        let purpose = || format!("cluster {}, {route}", cluster.name);
-        let open = listen(address, per_port, keepalive, purpose)?;
-        let bound = open.address.port();
-        all.push((route, open));
-        let advertised = match port.advertised {
-            0 => bound,
-            advertised => advertised,
-        };
-        Ok(NodePort { bound, advertised })
-    };
-    let bootstrap = bind(map.bootstrap(), Route::Bootstrap)?;
-    let nodes: BTreeMap<NodeId, NodePort> = map
-        .nodes()
-        .map(|(id, port)| Ok((id, bind(port, Route::Node(id))?)))
-        .collect::<Result<_, StartError>>()?;
-    let ports = PortMap::new(map.host_of(Route::Bootstrap), bootstrap, nodes)
-        .map_err(|taken| StartError::Other(format!("{taken:?}")))?;
-    Ok((ports, all))
-}
-
-/// What all clusters share.
-struct ForClusters {
-    metrics: Arc<Metrics>,
-    faults: Arc<Faults>,
-    own: Arc<OwnConnections>,
-}
-
-fn start_cluster(
-    config: &Config,
-    cluster: &VirtualCluster,
-    ports: PortMap,
-    shared: &ForClusters,
-) -> Result<Cluster, StartError> {
-    let routes: Vec<Route> = std::iter::once(Route::Bootstrap)
-        .chain(ports.nodes().map(|(id, _)| Route::Node(id)))
-        .collect();
-    let metrics = shared.metrics.cluster(&cluster.name, &routes);
-    let metrics = metrics.map_err(other)?;
-    let own = shared.own.clone();
-    Ok(Cluster {
-        name: cluster.name.clone(),
-        ports,
-        nodes: cluster.nodes.clone(),
-        policy: Policy {
-            forward_unknown: cluster.unknown_apis == UnknownApis::Forward,
-            cap_fetch: cluster.fetch_endpoints == FetchEndpoints::Cap,
-        },
-        limits: config.limits,
-        timeouts: config.timeouts,
-        upstream: Upstream::new(cluster, &config.timeouts, own, metrics.clone()),
-        metrics,
-        faults: shared.faults.clone(),
-    })
 }

@@ -17,8 +17,8 @@ use super::balance::elsewhere;
 use super::listen::INHERITS;
 use crate::limits::{ConnectionLimit, Permit};
 use crate::metrics::Metrics;
-use crate::port_map::Route;
-use crate::session::{Accepted, Cluster, Phase, Worker, serve};
+use crate::port_map::Door;
+use crate::session::{Accepted, LiveCluster, Phase, Worker, serve};
 use crate::transport::stream::tune;
 
 /// How many tasks the runtime lets run between two looks at the sockets, at least.
@@ -38,9 +38,9 @@ pub(super) enum Order {
 
 /// What is known of an accepted connection, beside its socket.
 pub(super) struct Arrival {
-    pub(super) client: SocketAddr,
-    pub(super) route: Route,
-    pub(super) cluster: Arc<Cluster>,
+    pub(super) peer: SocketAddr,
+    pub(super) door: Door,
+    pub(super) cluster: LiveCluster,
     pub(super) permit: Permit,
 }
 
@@ -118,19 +118,19 @@ impl Thread {
 
     fn serve(&self, socket: TcpStream, arrival: Arrival, counted: Counted) {
         let Arrival {
-            client,
-            route,
+            peer,
+            door,
             cluster,
             permit,
         } = arrival;
         if !INHERITS {
             // The connection may be gone already; reading will tell.
-            let _ = tune(&socket, cluster.timeouts.keepalive);
+            let _ = tune(&socket, cluster.load().timeouts.keepalive);
         }
         let accepted = Accepted {
             socket,
-            client,
-            route,
+            peer,
+            door,
             cluster,
         };
         let worker = self.worker.clone();

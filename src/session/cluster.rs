@@ -1,25 +1,48 @@
 //! What the sessions of one virtual cluster share: its configuration, counters, and what was found in answers.
+//!
+//! A reload makes another `Cluster` and puts it in the place of this one ([`LiveCluster`]); sessions that go on take it over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use super::faults::Faults;
-use crate::config::{Limits, NodeAddress, Timeouts};
+use crate::config::{Access, Advertise, Limits, NodeAddress, ProxyProtocol, Timeouts};
+use crate::limits::Clients;
 use crate::metrics::ClusterMetrics;
 use crate::port_map::{NodeId, PortMap, Route};
 use crate::protocol::api::Policy;
-use crate::protocol::rewrite::{self, Findings, SeenBroker};
+use crate::protocol::rewrite::{Findings, SeenBroker};
+use crate::transport::tls::server::Server;
 use crate::upstream::{ConnectError, Upstream};
+
+/// What is in force for one virtual cluster now.
+pub type LiveCluster = Arc<ArcSwap<Cluster>>;
 
 /// One virtual cluster at run time.
 #[derive(Debug)]
 pub struct Cluster {
     /// Its name.
     pub name: String,
-    /// Node ids and ports, as bound.
-    pub ports: PortMap,
+    /// Port mode: node ids and ports, as bound.
+    pub ports: Option<PortMap>,
+    /// SNI mode: node ids and names.
+    pub sni: Option<PortMap>,
+    /// Which host clients of port mode are told.
+    pub advertise: Advertise,
+    /// TLS towards clients.
+    pub tls: Option<Arc<Server>>,
+    /// Whether connections begin with a PROXY protocol header.
+    pub proxy_protocol: ProxyProtocol,
+    /// Which clients may connect.
+    pub access: Access,
+    /// What each client has, of all clusters.
+    pub clients: Clients,
+    /// Places of TLS handshakes under way, of all clusters.
+    pub handshakes: Arc<Semaphore>,
     /// Where the nodes are configured to be, for advice about further ones.
     pub nodes: BTreeMap<NodeId, NodeAddress>,
     /// Which requests pass.
@@ -36,13 +59,32 @@ pub struct Cluster {
     pub faults: Arc<Faults>,
 }
 
+/// How a client came, and so which addresses it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// To a port of port mode.
+    ByPort,
+    /// The same, having dialled this host, which it is told again.
+    ByHost(Arc<str>),
+    /// To the port of SNI mode.
+    BySni,
+}
+
 impl Cluster {
-    pub(super) fn rewrite_context(&self) -> rewrite::Context<'_> {
-        rewrite::Context {
-            ports: &self.ports,
-            policy: &self.policy,
-            learn: self.upstream.learns(),
-        }
+    /// The map whose addresses a client is told; `None` if its route is not there any more.
+    pub(super) fn told(&self, came: &Came, route: Route) -> Option<PortMap> {
+        let map = match came {
+            Came::ByPort => self.ports.clone()?,
+            Came::ByHost(host) => self.ports.as_ref()?.with_host(host),
+            Came::BySni => self.sni.clone()?,
+        };
+        map.has(route).then_some(map)
+    }
+
+    /// Whether there is a host for clients of port mode of which it is not known what they dialled.
+    pub(super) fn has_host(&self) -> bool {
+        let ports = self.ports.as_ref();
+        ports.is_some_and(|ports| ports.host_of(Route::Bootstrap).is_some())
     }
 
     /// Counts, learns from and tells what a rewrite found.
@@ -97,16 +139,11 @@ impl Cluster {
     /// What would put this broker into the map, in one line as all of the log is: on the port behind the last node's if
     /// that is free, else on the highest that this cluster does not use.
     fn advice(&self, broker: &SeenBroker) -> String {
-        let bootstrap = self.ports.bootstrap().bound;
-        let mut used: BTreeSet<u16> = self.ports.nodes().map(|(_, port)| port.bound).collect();
-        let next = used.last().unwrap_or(&bootstrap).checked_add(1);
-        used.insert(bootstrap);
-        let is_free = |port: &u16| !used.contains(port);
-        let highest = || (1..=u16::MAX).rev().find(is_free);
-        let port = next.filter(is_free).or_else(highest).unwrap_or(u16::MAX);
         let (name, id) = (&self.name, broker.node_id);
-        let mut advice =
-            format!("add a [[clusters.{name}.nodes]] with ids = \"{id}\", port = {port}");
+        let mut advice = format!("add a [[clusters.{name}.nodes]] with ids = \"{id}\"");
+        if let Some(ports) = &self.ports {
+            advice.push_str(&format!(", port = {}", free_port(ports)));
+        }
         let learned = self.nodes.values().any(|a| *a == NodeAddress::Learned);
         if !learned && !broker.host.is_empty() {
             // Quoted by Rust's rules, which for what a host name may have are those of TOML: a broker cannot forge a line.
@@ -115,4 +152,14 @@ impl Cluster {
         }
         advice + ", or extend the ids of one that is there"
     }
+}
+
+fn free_port(ports: &PortMap) -> u16 {
+    let bootstrap = ports.bootstrap().bound;
+    let mut used: BTreeSet<u16> = ports.nodes().map(|(_, port)| port.bound).collect();
+    let next = used.last().unwrap_or(&bootstrap).checked_add(1);
+    used.insert(bootstrap);
+    let is_free = |port: &u16| !used.contains(port);
+    let highest = || (1..=u16::MAX).rev().find(is_free);
+    next.filter(is_free).or_else(highest).unwrap_or(u16::MAX)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::limits::Refused;
 use crate::protocol::prefix;
 
 /// Why a session ended. Each session has exactly one reason, counted in `portolan_connection_ends_total` and, where it is
@@ -36,6 +37,34 @@ pub enum EndReason {
     HttpOnKafkaPort,
     /// Something in front of us sends PROXY protocol headers.
     ProxyProtocolOnKafkaPort,
+    /// The client speaks plaintext, this port TLS.
+    PlaintextOnTlsPort,
+    /// No complete TLS handshake within `timeouts.tls_handshake`.
+    TlsHandshakeTimeout,
+    /// A TLS handshake that failed in a way that has no reason of its own.
+    TlsHandshakeFailed(String),
+    /// The client did not accept our certificate.
+    CertificateNotTrusted(String),
+    /// We did not accept the client's certificate, or it showed none.
+    ClientCertificateRefused(String),
+    /// A TLS server name that leads to no route, or none at all where it is what picks the route.
+    UnknownServerName(Option<String>),
+    /// What came over an established TLS connection was no TLS, or an alert.
+    TlsBroken(String),
+    /// A PROXY protocol header that does not follow its specification.
+    BadProxyHeader(String),
+    /// No PROXY protocol header where one is required, or from a peer that is not trusted with one.
+    ProxyHeaderMissing(String),
+    /// `allow` and `deny` keep this client out.
+    NotAllowed,
+    /// This client has as many connections as it may have, or makes them too quickly.
+    ClientLimit(Refused),
+    /// Nothing says what this client dialled, so there is no host to tell it.
+    NoAdvertisedHost,
+    /// The connection was as old as connections may become.
+    MaxConnectionAge,
+    /// The route is not in the configuration any more.
+    RouteRemoved,
     /// A size field no request can have.
     BadRequestSize(String),
     /// A request larger than `limits.request_bytes`.
@@ -62,6 +91,8 @@ pub enum EndReason {
     Loop,
     /// The broker answered with a TLS alert: it wants TLS.
     BrokerWantsTls,
+    /// What came from the broker over an established TLS connection was no TLS, or an alert.
+    BrokerTlsBroken(String),
     /// The broker closed the connection in the middle of an answer.
     BrokerClosedMidFrame,
     /// The broker took nothing for `timeouts.stalled_write`.
@@ -121,8 +152,19 @@ impl EndReason {
         self.row().2
     }
 
+    /// The limit that was met, in the words of the configuration.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::ClientLimit(refused) => Some(refused.label()),
+            Self::RequestTooLarge { .. } => Some("request_bytes"),
+            Self::SaslTokenTooLarge { .. } => Some("sasl_bytes"),
+            Self::ResponseTooLarge { .. } => Some("response_rewrite_bytes"),
+            _ => None,
+        }
+    }
+
     /// Every label, so that each series exists from the start.
-    pub const LABELS: [&'static str; 31] = [
+    pub const LABELS: [&'static str; 47] = [
         "client_closed",
         "bare_connect",
         "broker_closed",
@@ -137,6 +179,21 @@ impl EndReason {
         "tls_on_plaintext_port",
         "http_on_kafka_port",
         "proxy_protocol_on_kafka_port",
+        "plaintext_on_tls_port",
+        "tls_handshake_timeout",
+        "tls_handshake_failed",
+        "certificate_not_trusted",
+        "client_certificate_refused",
+        "unknown_server_name",
+        "tls_broken",
+        "bad_proxy_header",
+        "proxy_header_missing",
+        "not_allowed",
+        "connections_per_client",
+        "connection_rate_per_client",
+        "no_advertised_host",
+        "max_connection_age",
+        "route_removed",
         "bad_request_size",
         "request_too_large",
         "sasl_token_too_large",
@@ -145,6 +202,7 @@ impl EndReason {
         "connect_failed",
         "loop",
         "broker_wants_tls",
+        "broker_tls_broken",
         "broker_closed_mid_frame",
         "broker_stalled",
         "bad_response_size",
@@ -181,6 +239,32 @@ impl EndReason {
                 "this port speaks the Kafka protocol; point HTTP health checks at the admin listener (admin.listen)"),
             Self::ProxyProtocolOnKafkaPort => ("proxy_protocol_on_kafka_port", Operator,
                 "turn PROXY protocol off in the load balancer in front of this port"),
+            Self::PlaintextOnTlsPort => ("plaintext_on_tls_port", Client,
+                "set security.protocol=SSL (or SASL_SSL) in the client: this port speaks TLS"),
+            Self::TlsHandshakeTimeout => ("tls_handshake_timeout", Client,
+                "the client began a TLS handshake and did not go on; raise timeouts.tls_handshake for very slow links"),
+            Self::TlsHandshakeFailed(_) => ("tls_handshake_failed", Client,
+                "see the error; a version of TLS or a cipher suite that both sides have may be missing (tls.min_version)"),
+            Self::CertificateNotTrusted(_) => ("certificate_not_trusted", Client,
+                "give the client the authority that signed tls.certificate (Java: ssl.truststore.location, librdkafka: ssl.ca.location), and let it connect by a name in that certificate"),
+            Self::ClientCertificateRefused(_) => ("client_certificate_refused", Client,
+                "give the client a certificate that is valid now and signed by an authority in tls.client_ca (Java: ssl.keystore.location, librdkafka: ssl.certificate.location)"),
+            Self::UnknownServerName(_) => ("unknown_server_name", Client,
+                "let the client connect to sni.bootstrap_host, by name; `portolan map` shows all names"),
+            Self::TlsBroken(_) => ("tls_broken", Client,
+                "the client, or something on the way, sent what is no TLS record of this connection"),
+            Self::BadProxyHeader(_) => ("bad_proxy_header", Operator,
+                "see that what is in front of this port sends PROXY protocol version 1 or 2"),
+            Self::ProxyHeaderMissing(_) => ("proxy_header_missing", Operator,
+                "turn PROXY protocol on in the load balancer and put its network into proxy_protocol_from, or set proxy_protocol = \"optional\""),
+            Self::NotAllowed => ("not_allowed", Client,
+                "put the client's network into allow, or take it out of deny, if it should connect"),
+            Self::ClientLimit(refused) => (refused.label(), Client,
+                "see why the client connects so often; raise the limit if it is as it should be, or set proxy_protocol if this is the address of a load balancer"),
+            Self::NoAdvertisedHost => ("no_advertised_host", Operator,
+                "set advertised_host, for clients that send no TLS server name and come without PROXY protocol"),
+            Self::MaxConnectionAge => ("max_connection_age", Nobody, ""),
+            Self::RouteRemoved => ("route_removed", Nobody, ""),
             Self::BadRequestSize(_) => ("bad_request_size", Client,
                 "the peer does not speak the Kafka protocol"),
             Self::RequestTooLarge { .. } => ("request_too_large", Client,
@@ -196,7 +280,9 @@ impl EndReason {
             Self::Loop => ("loop", Operator,
                 "correct bootstrap_servers or the address of a node: it must lead to the brokers and not back to this proxy"),
             Self::BrokerWantsTls => ("broker_wants_tls", Operator,
-                "point this cluster's addresses at a listener of the brokers without TLS"),
+                "add [clusters.<name>.upstream_tls], or point this cluster's addresses at a listener of the brokers without TLS"),
+            Self::BrokerTlsBroken(_) => ("broker_tls_broken", Broker,
+                "if the error is an alert about a certificate, the broker does not accept ours: see upstream_tls.certificate and the broker's ssl.truststore"),
             Self::BrokerStalled => ("broker_stalled", Broker,
                 "the broker stopped reading; look at its request queue and its network"),
             Self::BadResponseSize(_) => ("bad_response_size", Broker,
@@ -233,6 +319,21 @@ impl fmt::Display for EndReason {
             Self::TlsOnPlaintextPort => f.write_str("the client sent a TLS handshake to a plaintext port"),
             Self::HttpOnKafkaPort => f.write_str("the client sent an HTTP request to a Kafka port"),
             Self::ProxyProtocolOnKafkaPort => f.write_str("a PROXY protocol header came before the first request"),
+            Self::PlaintextOnTlsPort => f.write_str("the client sent plaintext to a TLS port"),
+            Self::TlsHandshakeTimeout => f.write_str("no complete TLS handshake within timeouts.tls_handshake"),
+            Self::TlsHandshakeFailed(what) => write!(f, "TLS handshake: {what}"),
+            Self::CertificateNotTrusted(what) => write!(f, "the client did not accept tls.certificate: {what}"),
+            Self::ClientCertificateRefused(what) => write!(f, "the client's certificate was not accepted: {what}"),
+            Self::UnknownServerName(Some(name)) => write!(f, "the TLS server name {name:?} leads to no node"),
+            Self::UnknownServerName(None) => f.write_str("the client sent no TLS server name"),
+            Self::TlsBroken(what) => write!(f, "TLS from the client: {what}"),
+            Self::BadProxyHeader(what) => write!(f, "PROXY protocol header: {what}"),
+            Self::ProxyHeaderMissing(what) => write!(f, "no PROXY protocol header: {what}"),
+            Self::NotAllowed => f.write_str("allow and deny keep this client out"),
+            Self::ClientLimit(refused) => write!(f, "this client met limits.{}", refused.label()),
+            Self::NoAdvertisedHost => f.write_str("advertise is \"dialled\", and nothing says what this client dialled"),
+            Self::MaxConnectionAge => f.write_str("the connection was as old as timeouts.max_connection_age"),
+            Self::RouteRemoved => f.write_str("the route was taken out of the configuration"),
             Self::BadRequestSize(what) => write!(f, "request size: {what}"),
             Self::RequestTooLarge { bytes, limit } => {
                 write!(f, "a request of {bytes} bytes, limits.request_bytes is {limit}")?;
@@ -248,6 +349,7 @@ impl fmt::Display for EndReason {
             Self::Panicked => f.write_str("this program failed at this connection"),
             Self::Loop => f.write_str("the connection was made by this proxy itself"),
             Self::BrokerWantsTls => f.write_str("the broker answered with a TLS alert"),
+            Self::BrokerTlsBroken(what) => write!(f, "TLS from the broker: {what}"),
             Self::BrokerClosedMidFrame => f.write_str("the broker closed the connection in the middle of an answer"),
             Self::BrokerStalled => f.write_str("the broker took no bytes within timeouts.stalled_write"),
             Self::BadResponseSize(what) => write!(f, "answer size: {what}"),

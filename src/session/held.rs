@@ -38,7 +38,7 @@ impl HeldFor {
             return Ok(None);
         }
         let mut bytes = Vec::new();
-        let cx = shared.cluster.rewrite_context();
+        let cx = shared.rewrite_context();
         let findings =
             rewrite::whole(kind, api_version, frame, &cx, &mut bytes).map_err(refused)?;
         Ok(Some((bytes, findings)))

@@ -16,7 +16,7 @@ use crate::transport::stream::Stream;
 /// From this many bytes on, that need not be seen, a pipe is cheaper than a buffer (two more system calls, no copy).
 const SPLICE_FROM: u32 = 12 * 1024;
 
-/// Bulk that is copied after all goes in pieces of this size, which stay in the processor's nearest cache.
+/// Bulk that could go through a pipe and is copied after all goes in pieces of this size, which stay in the processor's nearest cache.
 const BULK_PIECE: usize = 16 * 1024;
 
 /// A pipe that holds this much goes out before more is gathered in it.
@@ -31,6 +31,8 @@ const LOOK_BYTES: usize = 512;
 
 #[derive(Debug, Default)]
 pub(super) struct Lane {
+    /// Whether bytes may go through a pipe, unseen: neither leg is encrypted.
+    splices: bool,
     pipe: Option<Pipe>,
     buffer: Slot,
     ready: usize,
@@ -74,6 +76,14 @@ pub(super) enum Next {
 }
 
 impl Lane {
+    /// With nothing in it. `splices`: neither leg is encrypted, so bytes may go through a pipe, unseen.
+    pub(super) fn new(splices: bool) -> Self {
+        Lane {
+            splices,
+            ..Lane::default()
+        }
+    }
+
     /// The bytes that were not decided yet.
     pub(super) fn undecided(&self) -> &[u8] {
         &self.buffer.bytes()[self.ready..]
@@ -100,7 +110,7 @@ impl Lane {
 
     /// A frame of so many bytes begins with the next undecided byte.
     pub(super) fn begins(&mut self, frame_bytes: u32) {
-        self.large = is_large(frame_bytes);
+        self.large = self.splices && is_large(frame_bytes);
         if self.large && self.looked == 0 && self.distrust > 0 {
             self.distrust -= 1;
             self.large = false;
@@ -124,7 +134,7 @@ impl Lane {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Lane::default();
+        *self = Lane::new(self.splices);
     }
 
     /// To be called when the bytes that came last were decided about as far as they could be; the next `opaque` bytes need
@@ -235,7 +245,7 @@ impl Lane {
             return Poll::Ready(Err(error));
         }
         let passing = self.unseen + opaque;
-        if self.buffer.is_empty() {
+        if self.splices && self.buffer.is_empty() {
             if passing >= SPLICE_FROM || (self.piped && passing > 0) {
                 if let Some(pipe) = Pipe::lend() {
                     return self.poll_fill(cx, from, pipe, passing);
@@ -251,7 +261,7 @@ impl Lane {
             }
         }
         self.piped = false;
-        let most = match passing as usize > BULK_PIECE {
+        let most = match self.splices && passing as usize > BULK_PIECE {
             true => most.min(BULK_PIECE),
             false => most,
         };

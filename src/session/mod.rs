@@ -4,6 +4,7 @@
 //! A session ends when both directions are over (each side's half-close is passed on to the other), or at once when
 //! something is wrong; [`end::EndReason`] lists every way.
 
+mod arrive;
 mod cluster;
 pub mod end;
 pub mod faults;
@@ -12,27 +13,26 @@ pub mod in_flight;
 mod lane;
 mod request;
 mod response;
+mod serve;
 mod shared;
 mod told;
 
 use std::cell::Cell;
-use std::future::Future;
-use std::net::SocketAddr;
-use std::rc::Rc;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant as WallInstant};
+use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-pub use cluster::Cluster;
+use cluster::Came;
+pub use cluster::{Cluster, LiveCluster};
 use end::EndReason;
 use request::RequestPump;
 use response::ResponsePump;
+pub use serve::{Accepted, serve};
 use shared::Shared;
 
-use crate::port_map::Route;
 use crate::transport::deadline::Deadline;
 use crate::upstream::resolver::Resolver;
 
@@ -53,6 +53,12 @@ pub enum Phase {
     Cut,
 }
 
+/// Up to a tenth less: connections that were made together, as after a restart, shall not all be made again together.
+fn jittered(most: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0u8);
+    most - most.mul_f64(0.1 * (random as f64 / u64::MAX as f64))
+}
+
 /// What the sessions of one thread share.
 #[derive(Debug)]
 pub struct Worker {
@@ -60,115 +66,69 @@ pub struct Worker {
     pub resolver: Resolver,
     /// How far this process is on its way out.
     pub phase: Cell<Phase>,
-    /// Tells sessions that `phase` changed.
+    /// Tells sessions that `phase` changed, or what is in force for their cluster.
     pub changed: tokio::sync::Notify,
-}
-
-/// A client connection as it was accepted.
-#[derive(Debug)]
-pub struct Accepted {
-    /// The socket, tuned.
-    pub socket: TcpStream,
-    /// The client's address.
-    pub client: SocketAddr,
-    /// Where the port that it came to leads.
-    pub route: Route,
-    /// The cluster that the port belongs to.
-    pub cluster: Arc<Cluster>,
-}
-
-/// Serves one client connection until it ends; logs and counts the end.
-pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
-    let Accepted {
-        socket,
-        client,
-        route,
-        cluster,
-    } = accepted;
-    let begin = WallInstant::now();
-    let mut counted = Counted::new(cluster.clone(), route);
-    let mut session = Session::new(socket, client, route, cluster.clone(), worker.clone());
-    let mut changed = Box::pin(worker.changed.notified());
-    let reason = std::future::poll_fn(|cx| {
-        while worker.phase.get() != Phase::Serving {
-            if worker.phase.get() == Phase::Cut {
-                return Poll::Ready(EndReason::DrainTimeout);
-            }
-            session.shared.draining.set(true);
-            if changed.as_mut().poll(cx).is_pending() {
-                break;
-            }
-            changed.set(worker.changed.notified());
-        }
-        if worker.phase.get() == Phase::Serving && changed.as_mut().poll(cx).is_ready() {
-            changed.set(worker.changed.notified());
-            cx.waker().wake_by_ref();
-        }
-        session.poll(cx)
-    })
-    .await;
-    counted.reason = reason.label();
-    session.shared.log_end(&reason, begin);
-}
-
-/// An open connection in the metrics; its end is counted when this is dropped, however that comes about.
-struct Counted {
-    cluster: Arc<Cluster>,
-    route: Route,
-    reason: &'static str,
-}
-
-impl Counted {
-    fn new(cluster: Arc<Cluster>, route: Route) -> Self {
-        cluster.metrics.connection_opened(route);
-        Counted {
-            cluster,
-            route,
-            reason: EndReason::Panicked.label(),
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let metrics = &self.cluster.metrics;
-        metrics.connection_closed(self.route, self.reason);
-    }
 }
 
 struct Session {
     shared: Shared,
+    came: Came,
     request: RequestPump,
     response: ResponsePump,
     /// The pumps take turns in being first: tokio lets a task move only so much at a time, and where one direction never
     /// runs dry the first takes all of it.
     responses_first: bool,
     first_bytes: Deadline,
+    /// When it is as old as it may become.
+    age: Deadline,
     idle: Deadline,
     /// Once one direction is over, the other must follow in bounded time.
     linger: Deadline,
 }
 
 impl Session {
-    fn new(
-        socket: TcpStream,
-        client_address: SocketAddr,
-        route: Route,
-        cluster: Arc<Cluster>,
-        worker: Rc<Worker>,
-    ) -> Self {
-        let now = Instant::now();
+    /// Of a client that was accepted at `begin`.
+    fn new(shared: Shared, came: Came, begin: Instant) -> Self {
         let mut first_bytes = Deadline::default();
-        first_bytes.set(now + cluster.timeouts.first_bytes);
+        first_bytes.set(begin + shared.cluster.timeouts.first_bytes);
+        let mut age = Deadline::default();
+        if let Some(most) = shared.cluster.timeouts.max_connection_age {
+            age.set(begin + jittered(most));
+        }
+        let splices = shared.client.is_plain() && !shared.cluster.upstream.has_tls();
         Session {
-            shared: Shared::new(socket, client_address, route, cluster, worker),
-            request: RequestPump::default(),
-            response: ResponsePump::default(),
+            shared,
+            came,
+            request: RequestPump::new(splices),
+            response: ResponsePump::new(splices),
             responses_first: true,
             first_bytes,
+            age,
             idle: Deadline::default(),
             linger: Deadline::default(),
         }
+    }
+
+    /// Goes on with what a reload has put into force, or ends once nothing is in flight if that has no place for it.
+    fn adopt(&mut self, live: &LiveCluster) {
+        let cluster = live.load_full();
+        let shared = &mut self.shared;
+        if Arc::ptr_eq(&cluster, &shared.cluster) {
+            return;
+        }
+        if !cluster.access.admits(shared.client_address.ip()) {
+            shared.end_between_frames(EndReason::NotAllowed);
+        }
+        let Some(ports) = cluster.told(&self.came, shared.route) else {
+            return shared.end_between_frames(EndReason::RouteRemoved);
+        };
+        // Whether bytes go through pipes was decided already, and depends on how the broker is spoken to.
+        let will_dial = !shared.dialled.get();
+        if will_dial && cluster.upstream.has_tls() != shared.cluster.upstream.has_tls() {
+            return;
+        }
+        shared.ports = ports;
+        shared.cluster = cluster;
     }
 
     /// Ready with the reason when the session is over.
@@ -244,6 +204,11 @@ impl Session {
                 // Silent from the first to the last second: nobody's fault.
                 false => EndReason::BareConnect,
             });
+        }
+        if self.age.poll(cx).is_ready() {
+            self.shared.end_between_frames(EndReason::MaxConnectionAge);
+            // Both pumps must hear of it, and this time they have been asked already.
+            cx.waker().wake_by_ref();
         }
         let moved = self.shared.moved.replace(false);
         if let Some(patience) = timeouts.idle {

@@ -14,9 +14,9 @@ use super::shared::{Dial, Shared};
 use crate::protocol::acks::AcksFinder;
 use crate::transport::deadline::Deadline;
 use crate::transport::stream::{Stream, is_disconnect};
+use crate::transport::tls::is_tls;
 
 /// The state of one direction.
-#[derive(Default)]
 pub(super) struct RequestPump {
     lane: Lane,
     frame: Frame,
@@ -86,6 +86,19 @@ enum Stop {
 }
 
 impl RequestPump {
+    /// Before the first byte. `splices` is that of [`Lane::new`].
+    pub(super) fn new(splices: bool) -> Self {
+        RequestPump {
+            lane: Lane::new(splices),
+            frame: Frame::default(),
+            stall: Deadline::default(),
+            look: Deadline::default(),
+            dial: None,
+            end_of_stream: false,
+            closing: false,
+        }
+    }
+
     /// Moves bytes until something must be waited for. Ready when this direction is over for good: the broker was told
     /// that no more will come.
     pub(super) fn poll(
@@ -300,9 +313,7 @@ impl RequestPump {
             let _ = shared.own.set(own);
         }
         shared.progress();
-        Poll::Ready(Ok(shared
-            .broker
-            .get_or_init(|| Stream::new(connected.stream))))
+        Poll::Ready(Ok(shared.broker.get_or_init(|| connected.stream)))
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
@@ -319,6 +330,7 @@ impl RequestPump {
 fn client_end(error: &io::Error) -> EndReason {
     match is_disconnect(error) {
         true => EndReason::ClientReset,
+        false if is_tls(error) => EndReason::TlsBroken(error.to_string()),
         false => EndReason::Socket(format!("reading from the client: {error}")),
     }
 }

@@ -17,6 +17,7 @@ use crate::protocol::rewrite::MetadataHead;
 use crate::protocol::walker::ResponseWalker;
 use crate::transport::deadline::Deadline;
 use crate::transport::stream::{Stream, is_disconnect};
+use crate::transport::tls::is_tls;
 
 /// The state of one direction. First `replaced` goes out, then what is ready in the lane.
 #[derive(Debug, Default)]
@@ -98,6 +99,14 @@ enum Stop {
 }
 
 impl ResponsePump {
+    /// Before the first byte. `splices` is that of [`Lane::new`].
+    pub(super) fn new(splices: bool) -> Self {
+        ResponsePump {
+            lane: Lane::new(splices),
+            ..ResponsePump::default()
+        }
+    }
+
     /// Moves bytes until something must be waited for. Ready when this direction is over for good: the client was told
     /// that no more will come.
     pub(super) fn poll(
@@ -205,7 +214,7 @@ impl ResponsePump {
                 *remaining = remaining.saturating_sub(n);
                 if *remaining == 0 {
                     // May it end here?
-                    let walked = walker.walk(&mut [], &shared.cluster.ports);
+                    let walked = walker.walk(&mut [], &shared.ports);
                     walked.map_err(|e| malformed(*api_key, e))?;
                 }
             }
@@ -270,6 +279,7 @@ impl ResponsePump {
 fn broker_end(error: &io::Error) -> EndReason {
     match is_disconnect(error) {
         true => EndReason::BrokerReset,
+        false if is_tls(error) => EndReason::BrokerTlsBroken(error.to_string()),
         false => EndReason::Socket(format!("reading from the broker: {error}")),
     }
 }

@@ -8,12 +8,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::net::TcpStream;
-
 use super::end::EndReason;
 use super::in_flight::{Expected, InFlight};
 use super::{Cluster, Worker};
-use crate::port_map::Route;
+use crate::port_map::{PortMap, Route};
+use crate::protocol::rewrite;
 use crate::protocol::sasl::RawTokens;
 use crate::transport::stream::Stream;
 use crate::upstream::own::OwnConnection;
@@ -27,13 +26,27 @@ const TURN_BYTES: usize = 1024 * 1024;
 /// What sending less than this costs, too: the system calls.
 const LEAST_SPENT: usize = TURN_BYTES / 32;
 
+/// A client that may send requests.
+pub(super) struct Client {
+    pub(super) stream: Stream,
+    pub(super) address: SocketAddr,
+    pub(super) peer: SocketAddr,
+    pub(super) route: Route,
+    pub(super) ports: PortMap,
+}
+
 /// What both pumps of a session look at.
 pub(super) struct Shared {
     pub(super) cluster: Arc<Cluster>,
     pub(super) worker: Rc<Worker>,
     pub(super) route: Route,
     pub(super) client: Stream,
+    /// Where the client is, also behind a load balancer that tells.
     pub(super) client_address: SocketAddr,
+    /// The other end of its socket.
+    pub(super) peer: SocketAddr,
+    /// What this client is told of nodes.
+    pub(super) ports: PortMap,
     /// Says that the broker's socket is ours. Dropped before that is closed: once it is, its ends may be another's.
     pub(super) own: OnceCell<OwnConnection>,
     /// The broker's socket, once dialled: the first request does it.
@@ -70,17 +83,20 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Before the first byte.
-    pub(super) fn new(
-        socket: TcpStream,
-        client_address: SocketAddr,
-        route: Route,
-        cluster: Arc<Cluster>,
-        worker: Rc<Worker>,
-    ) -> Self {
+    /// Before the first request.
+    pub(super) fn new(client: Client, cluster: Arc<Cluster>, worker: Rc<Worker>) -> Self {
+        let Client {
+            stream,
+            address,
+            peer,
+            route,
+            ports,
+        } = client;
         Shared {
-            client: Stream::new(socket),
-            client_address,
+            client: stream,
+            client_address: address,
+            peer,
+            ports,
             own: OnceCell::new(),
             broker: OnceCell::new(),
             broker_address: Cell::new(None),
@@ -118,10 +134,18 @@ impl Shared {
         })
     }
 
+    pub(super) fn rewrite_context(&self) -> rewrite::Context<'_> {
+        rewrite::Context {
+            ports: &self.ports,
+            policy: &self.cluster.policy,
+            learn: self.cluster.upstream.learns(),
+        }
+    }
+
     /// Whether this client is this process.
     pub(super) fn is_loop(&self) -> bool {
         let local = self.client.local_addr();
-        local.is_ok_and(|local| self.cluster.upstream.is_own(self.client_address, local))
+        local.is_ok_and(|local| self.cluster.upstream.is_own(self.peer, local))
     }
 
     /// Notes what the client now waits for. The response pump looks at once, for the answer may be ours.
@@ -207,6 +231,12 @@ impl Shared {
         self.response_bytes
             .set(self.response_bytes.get() + n as u64);
         self.cluster.metrics.response_bytes(n);
+    }
+
+    /// Takes no more requests, and ends for this reason when those in flight are answered.
+    pub(super) fn end_between_frames(&self, reason: EndReason) {
+        self.first_end(reason);
+        self.draining.set(true);
     }
 
     /// What ends first is the reason of the whole session, if nothing worse happens.

@@ -1,12 +1,33 @@
 //! What the log says of a session that is over.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use tracing::{debug, info, warn};
 
+use super::Cluster;
 use super::end::{EndReason, Side};
 use super::shared::Shared;
+use crate::port_map::Door;
 use crate::protocol::api;
+
+/// Tells why a client was not let in.
+pub(super) fn log_refused(
+    cluster: &Cluster,
+    door: Door,
+    client: SocketAddr,
+    reason: &EndReason,
+    begin: Instant,
+) {
+    let seconds = begin.elapsed().as_millis() as f64 / 1000.0;
+    let (label, name) = (reason.label(), cluster.name.as_str());
+    if reason.side() == Side::Nobody {
+        debug!(cluster = name, route = %door, %client, reason = label, seconds, "session ended");
+    } else if let Some(repeats) = cluster.faults.admit((name.to_owned(), label, door)) {
+        let remedy = reason.remedy();
+        warn!(cluster = name, route = %door, %client, reason = label, seconds, repeats, remedy, "session ended: {reason}");
+    }
+}
 
 impl Shared {
     /// Tells how and why a session ended: a fault once a minute, what needs nobody at debug.

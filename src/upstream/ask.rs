@@ -1,14 +1,14 @@
 //! Asks a broker who is in the cluster, as a client would: one Metadata request without topics.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::protocol::prefix::{RESPONSE_PREFIX_BYTES, ResponsePrefix, SIZE_BYTES};
 use crate::protocol::rewrite::SeenBroker;
 use crate::protocol::{Malformed, rewrite};
+use crate::transport::buffer::Buffer;
+use crate::transport::stream::Stream;
 
 /// Version 1 is the lowest in which an empty list means no topics, and every broker from 2.1 to 4.x knows it.
 const METADATA: i16 = 3;
@@ -28,25 +28,40 @@ pub(super) enum AskError {
 }
 
 /// The brokers that the broker at the other end knows. Bounded in memory; the caller bounds the time.
-pub(super) async fn brokers(mut stream: TcpStream) -> Result<Vec<SeenBroker>, AskError> {
-    stream.write_all(&request()).await?;
-    let mut prefix = [0; RESPONSE_PREFIX_BYTES];
-    stream.read_exact(&mut prefix).await?;
-    let prefix = ResponsePrefix::parse(&prefix).map_err(|e| AskError::BadAnswer(e.to_string()))?;
+pub(super) async fn brokers(stream: &Stream) -> Result<Vec<SeenBroker>, AskError> {
+    let request = request();
+    let mut sent = 0;
+    while sent < request.len() {
+        sent += poll_fn(|cx| stream.poll_write(cx, &request[sent..])).await?;
+    }
+    let mut answer = Vec::new();
+    read(stream, &mut answer, RESPONSE_PREFIX_BYTES).await?;
+    let Some(prefix) = answer.first_chunk() else {
+        return Err(AskError::Closed);
+    };
+    let prefix = ResponsePrefix::parse(prefix).map_err(|e| AskError::BadAnswer(e.to_string()))?;
     if prefix.correlation_id != CORRELATION_ID {
         return Err(AskError::BadAnswer("the correlation id differs".into()));
     }
     if prefix.frame_bytes > MOST_BYTES {
         return Err(AskError::BadAnswer(format!("{} bytes", prefix.frame_bytes)));
     }
-    // The buffer grows with the bytes that arrive, not by what the size field says.
-    let mut frame = Vec::from(CORRELATION_ID.to_be_bytes());
-    let rest = u64::from(prefix.frame_bytes) - frame.len() as u64;
-    (&mut stream).take(rest).read_to_end(&mut frame).await?;
-    if frame.len() < prefix.frame_bytes as usize {
-        return Err(AskError::Closed);
+    let whole = SIZE_BYTES + prefix.frame_bytes as usize;
+    read(stream, &mut answer, whole).await?;
+    Ok(rewrite::metadata_brokers(VERSION, &answer[SIZE_BYTES..])?)
+}
+
+/// Reads until there are so many bytes. They grow with what arrives, not by what a size field says.
+async fn read(stream: &Stream, bytes: &mut Vec<u8>, wanted: usize) -> Result<(), AskError> {
+    while bytes.len() < wanted {
+        let mut buffer = Buffer::lend();
+        let most = wanted - bytes.len();
+        match poll_fn(|cx| stream.poll_read(cx, &mut buffer, most)).await? {
+            0 => return Err(AskError::Closed),
+            _ => bytes.extend_from_slice(buffer.bytes()),
+        }
     }
-    Ok(rewrite::metadata_brokers(VERSION, &frame)?)
+    Ok(())
 }
 
 fn request() -> Vec<u8> {

@@ -41,6 +41,15 @@ pub enum ConnectError {
         /// The operating system's error.
         error: io::Error,
     },
+    /// It was reached, and there is no TLS connection.
+    Tls {
+        /// What was dialled.
+        address: BrokerAddress,
+        /// What happened.
+        why: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// The node's address is to be learned and the brokers did not tell it.
     CannotLearn {
         /// The node.
@@ -59,11 +68,12 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Every value of [`ConnectError::reason`].
-    pub const REASONS: [&'static str; 6] = [
+    pub const REASONS: [&'static str; 7] = [
         "unresolved",
         "refused",
         "timed_out",
         "local",
+        "tls",
         "cannot_learn",
         "unknown_node",
     ];
@@ -75,6 +85,7 @@ impl ConnectError {
             ConnectError::Refused { .. } => "refused",
             ConnectError::TimedOut { .. } => "timed_out",
             ConnectError::Local { .. } => "local",
+            ConnectError::Tls { .. } => "tls",
             ConnectError::CannotLearn { .. } => "cannot_learn",
             ConnectError::UnknownNode { .. } => "unknown_node",
         }
@@ -121,9 +132,14 @@ impl fmt::Display for ConnectError {
                 f,
                 "cannot dial {address} from here: {error}; this machine is short of file descriptors, memory or local ports (raise the limit of open files, or share the load with another proxy)"
             ),
+            ConnectError::Tls {
+                address,
+                why,
+                remedy,
+            } => write!(f, "TLS with {address} failed: {why}; {remedy}"),
             ConnectError::CannotLearn { node, why } => write!(
                 f,
-                "cannot learn the address of node {node}: {why}; if the brokers want SASL or TLS they cannot be asked: set `address` in the [[nodes]] entry"
+                "cannot learn the address of node {node}: {why}; if the brokers want SASL they cannot be asked: set `address` in the [[nodes]] entry"
             ),
             ConnectError::UnknownNode { node } => write!(
                 f,

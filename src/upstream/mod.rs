@@ -1,9 +1,10 @@
-//! Where each node is now: resolves at each dial, tries all addresses, times out.
+//! Where each node is now: resolves at each dial, tries all addresses, speaks TLS if that is wanted, times out.
 
 mod ask;
 mod error;
 pub mod own;
 pub mod resolver;
+mod tls;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -23,7 +24,8 @@ use resolver::{ResolveError, Resolver};
 use crate::config::{BrokerAddress, NodeAddress, Timeouts, VirtualCluster};
 use crate::metrics::ClusterMetrics;
 use crate::port_map::{NodeId, Route};
-use crate::transport::stream::tune;
+use crate::transport::stream::{Stream, tune};
+use crate::transport::tls::client::Client;
 
 /// How long the next address waits at most for the one before it (RFC 8305 calls it the connection attempt delay).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -47,6 +49,7 @@ pub struct Upstream {
     began: Instant,
     connect: Duration,
     keepalive: Option<Duration>,
+    tls: Option<Client>,
     own: Arc<OwnConnections>,
     metrics: Arc<ClusterMetrics>,
 }
@@ -61,8 +64,8 @@ struct Server {
 /// An established connection to a broker.
 #[derive(Debug)]
 pub struct Connected {
-    /// The socket, tuned.
-    pub stream: TcpStream,
+    /// The socket, tuned, and TLS over it if that is wanted.
+    pub stream: Stream,
     /// The name and port that were dialled.
     pub address: BrokerAddress,
     /// The address that answered.
@@ -72,10 +75,12 @@ pub struct Connected {
 }
 
 impl Upstream {
-    /// For one virtual cluster.
+    /// For one virtual cluster. `previous` is in force until this one is; what it has learned is not forgotten.
     pub fn new(
         cluster: &VirtualCluster,
         timeouts: &Timeouts,
+        tls: Option<Client>,
+        previous: Option<&Upstream>,
         own: Arc<OwnConnections>,
         metrics: Arc<ClusterMetrics>,
     ) -> Self {
@@ -89,12 +94,15 @@ impl Upstream {
                 })
                 .collect(),
             nodes: cluster.nodes.clone(),
-            learned: RwLock::default(),
+            learned: RwLock::new(
+                previous.map_or_else(HashMap::new, |previous| previous.read_learned().clone()),
+            ),
             asking: tokio::sync::Mutex::new(()),
             next: AtomicUsize::new(0),
             began: Instant::now(),
             connect: timeouts.connect,
             keepalive: timeouts.keepalive,
+            tls,
             own,
             metrics,
         }
@@ -123,6 +131,11 @@ impl Upstream {
     /// configuration leads back here, and dialling it again would go on until nothing is left.
     pub fn is_own(&self, client: SocketAddr, local: SocketAddr) -> bool {
         self.own.contains(client, local)
+    }
+
+    /// Whether it speaks TLS to brokers.
+    pub fn has_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Whether any node's address is learned rather than configured.
@@ -171,18 +184,22 @@ impl Upstream {
         let known = self.address(id);
         if let Some(address) = &known {
             if !learned {
-                return self.connect_name(address, resolver, deadline, true).await;
+                return self
+                    .connect_name(address, Some(id), resolver, deadline, true)
+                    .await;
             }
             // A learned address may have moved; then the brokers know better. One that is silent now must leave the time
             // to ask them.
             let half = deadline.saturating_duration_since(Instant::now()) / 2;
             let until = Instant::now() + half;
-            if let Ok(connected) = self.connect_name(address, resolver, until, false).await {
+            let connected = self.connect_name(address, Some(id), resolver, until, false);
+            if let Ok(connected) = connected.await {
                 return Ok(connected);
             }
         }
         let address = self.ask(id, known.as_ref(), resolver, deadline).await?;
-        self.connect_name(&address, resolver, deadline, true).await
+        self.connect_name(&address, Some(id), resolver, deadline, true)
+            .await
     }
 
     /// Asks the bootstrap servers where a node is. `stale` is the address that has just failed.
@@ -202,8 +219,9 @@ impl Upstream {
             }
             let ask = async |server: &Server, until: Instant| {
                 let address = &server.address;
-                let connected = self.connect_name(address, resolver, until, false).await?;
-                let answer = timeout_at(until, ask::brokers(connected.stream)).await;
+                let connected = self.connect_name(address, None, resolver, until, false);
+                let connected = connected.await?;
+                let answer = timeout_at(until, ask::brokers(&connected.stream)).await;
                 answer
                     .map_err(|_| cannot(format!("{address} did not answer in time")))?
                     .map_err(|error| cannot(format!("{address} {error}")))
@@ -231,7 +249,8 @@ impl Upstream {
     ) -> Result<Connected, ConnectError> {
         let connect = async |server: &Server, until: Instant| {
             let address = &server.address;
-            self.connect_name(address, resolver, until, false).await
+            self.connect_name(address, None, resolver, until, false)
+                .await
         };
         self.try_bootstrap(deadline, connect).await
     }
@@ -294,6 +313,7 @@ impl Upstream {
     async fn connect_name(
         &self,
         address: &BrokerAddress,
+        node: Option<NodeId>,
         resolver: &Resolver,
         deadline: Instant,
         patient: bool,
@@ -322,6 +342,10 @@ impl Upstream {
         // The connection may be gone already; using it will tell.
         let _ = tune(&stream, self.keepalive);
         let own = stream.local_addr().map(|local| self.own.add(local, peer));
+        let stream = match &self.tls {
+            Some(tls) => tls::connect(tls, stream, address, node, deadline).await?,
+            None => Stream::new(stream),
+        };
         Ok(Connected {
             stream,
             address: address.clone(),

@@ -217,7 +217,7 @@ impl ResponsePump {
         let n = bytes.len().min(remaining as usize);
         let bytes = &mut bytes[..n];
         let done = walker
-            .walk(bytes, &shared.cluster.ports)
+            .walk(bytes, &shared.ports)
             .map_err(|e| malformed(api_key, e))?;
         self.lane.pass(done);
         let remaining = remaining - done as u32;
@@ -346,7 +346,7 @@ impl ResponsePump {
             return wait(self, head, Some(held), Stop::NeedBytes);
         }
         let mut bytes = Vec::new();
-        let cx = shared.cluster.rewrite_context();
+        let cx = shared.rewrite_context();
         let (findings, walker) =
             rewrite::metadata_head(api_version, &held, frame_bytes, &cx, &mut bytes)
                 .map_err(|e| malformed(api_key, e))?;

@@ -13,14 +13,15 @@
     reason = "a test fails by a panic; clippy knows a test by its attribute, but not the functions that it calls"
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "../benches/throughput/frames.rs"]
+#[path = "../../benches/throughput/frames.rs"]
 mod frames;
-#[path = "../benches/throughput/parse.rs"]
+#[path = "../../benches/throughput/parse.rs"]
 mod parse;
-#[path = "../benches/throughput/statistics.rs"]
+#[path = "../../benches/throughput/statistics.rs"]
 mod statistics;
-#[path = "../benches/throughput/wire.rs"]
+#[path = "../../benches/throughput/wire.rs"]
 mod wire;
 
 use std::io::Read;

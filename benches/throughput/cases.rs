@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::client::Shape;
 use crate::frames::{self, Exchange};
 use crate::goals::{self, Goal};
+use crate::tls::Legs;
 
 /// What a case sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +18,10 @@ pub enum Load {
         partitions: usize,
     },
     Ping,
-    /// A connection for each ping.
+    /// A connection for each ping, through TLS with a full handshake.
     Connect,
+    /// The same with a handshake that resumes.
+    Reconnect,
     Metadata {
         partitions: usize,
     },
@@ -47,6 +50,8 @@ impl Unit {
 pub struct Case {
     pub name: String,
     pub load: Load,
+    /// What of the route is encrypted.
+    pub legs: Legs,
     pub shape: Shape,
     pub unit: Unit,
     /// Part of `--quick`.
@@ -57,16 +62,24 @@ pub struct Case {
 }
 
 impl Case {
+    /// Part of `--tls`: the cases with TLS, and the one in plaintext that handshakes are compared with.
+    pub fn belongs_to_tls(&self) -> bool {
+        self.legs != Legs::None || self.load == Load::Connect
+    }
+
     pub fn exchange(&self) -> Exchange {
         match self.load {
             Load::Produce { size } => frames::produce_records(size),
             Load::Consume { size, partitions } => frames::fetch_records(size, partitions),
-            Load::Ping | Load::Connect => frames::ping(),
+            Load::Ping | Load::Connect | Load::Reconnect => frames::ping(),
             Load::Metadata { partitions } => frames::metadata(partitions),
             Load::FindCoordinator => frames::find_coordinator(),
         }
     }
 }
+
+/// The case that connects in plaintext, by name.
+pub const CONNECT: &str = "connect";
 
 const KB: usize = 1024;
 /// 1 MB in the names of cases.
@@ -74,6 +87,12 @@ const MB: usize = 1024 * KB;
 
 /// All of them, in the order in which they are shown.
 pub fn all() -> Vec<Case> {
+    let mut cases = plaintext();
+    cases.extend(tls());
+    cases
+}
+
+fn plaintext() -> Vec<Case> {
     let mut cases = Vec::new();
     // Sizes in KB, and whether they are part of --quick.
     let sizes = [
@@ -99,7 +118,7 @@ pub fn all() -> Vec<Case> {
     cases.push(paced(produce(64 * KB, false), 150, Vec::new()));
     cases.push(small("ping 1", Load::Ping, 1, true, goals::ping()));
     cases.push(small("ping 16", Load::Ping, 16, true, goals::ping()));
-    cases.push(small("connect", Load::Connect, 1, true, Vec::new()));
+    cases.push(small(CONNECT, Load::Connect, 1, true, Vec::new()));
     let metadata = Load::Metadata { partitions: 10_000 };
     cases.push(small(
         "metadata 10000 partitions",
@@ -118,10 +137,52 @@ pub fn all() -> Vec<Case> {
     cases
 }
 
+fn tls() -> Vec<Case> {
+    let client = |case| encrypted(case, Legs::Client);
+    let both = |case| encrypted(case, Legs::Both);
+    vec![
+        client(produce(MB, true)),
+        client(produce(64 * KB, false)),
+        client(produce(16 * KB, true)),
+        client(consume(MB, 1, true)),
+        client(consume(64 * KB, 1, false)),
+        client(consume(16 * KB, 1, true)),
+        client(small("ping 1", Load::Ping, 1, false, Vec::new())),
+        client(small("ping 16", Load::Ping, 16, false, Vec::new())),
+        client(small("connect", Load::Connect, 1, true, Vec::new())),
+        client(small("reconnect", Load::Reconnect, 1, true, Vec::new())),
+        both(produce(MB, false)),
+        both(produce(16 * KB, false)),
+        both(consume(MB, 1, false)),
+        both(consume(16 * KB, 1, false)),
+    ]
+}
+
+fn encrypted(case: Case, legs: Legs) -> Case {
+    let both = match legs {
+        Legs::Both => "both legs ",
+        _ => "",
+    };
+    let goals = match case.load {
+        Load::Produce { size } | Load::Consume { size, .. } => goals::tls(legs, size / KB),
+        _ => Vec::new(),
+    };
+    // One leg tells what there is to know of the calls, and strace takes its time.
+    let traced = case.traced.filter(|_| legs == Legs::Client);
+    Case {
+        name: format!("TLS {both}{}", case.name),
+        legs,
+        traced,
+        goals,
+        ..case
+    }
+}
+
 fn produce(size: usize, quick: bool) -> Case {
     Case {
         name: format!("produce {}", size_name(size)),
         load: Load::Produce { size },
+        legs: Legs::None,
         shape: saturated(4, 5),
         unit: unit(size),
         quick,
@@ -138,6 +199,7 @@ fn consume(size: usize, partitions: usize, quick: bool) -> Case {
     Case {
         name: format!("consume {times}{}", size_name(size)),
         load: Load::Consume { size, partitions },
+        legs: Legs::None,
         shape: saturated(4, 1),
         unit: unit(size),
         quick,
@@ -168,10 +230,11 @@ fn small(name: &str, load: Load, connections: usize, quick: bool, goals: Vec<Goa
     Case {
         name: name.to_owned(),
         load,
+        legs: Legs::None,
         shape: saturated(connections, 1),
         unit: Unit::PerRequest,
         quick,
-        traced: (load != Load::Connect).then_some(500),
+        traced: (!matches!(load, Load::Connect | Load::Reconnect)).then_some(500),
         goals,
     }
 }

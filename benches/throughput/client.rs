@@ -1,8 +1,8 @@
 //! The load: one thread that keeps some requests in flight on some connections, or sends them at a rate, and times each.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,11 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
 };
+use rustls::{ClientConfig, StreamOwned};
 
 use crate::broker::watch;
+use crate::stream::Stream;
+use crate::tls;
 use crate::wire::{IN_ANSWER, Inbox, Outbox, Template};
 
 /// Without one answer for this long a route is broken.
@@ -58,7 +61,7 @@ pub struct Client {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     outbox: Outbox,
     inbox: Inbox,
     /// When each unanswered request was to be sent; ids are in the same order.
@@ -77,22 +80,28 @@ struct Timer {
 const TIMER: u64 = u64::MAX;
 
 impl Client {
-    /// Opens the connections; nothing is sent yet.
+    /// Opens the connections, through TLS if it is told how; no request is sent yet.
     pub fn connect(
         address: SocketAddr,
+        encrypted: Option<&Arc<ClientConfig>>,
         request: &Arc<Template>,
         shape: Shape,
     ) -> std::io::Result<Self> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut connections = Vec::with_capacity(shape.connections);
         for index in 0..shape.connections {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
+            let (socket, session) = match encrypted {
+                None => (tls::plain(address)?, None),
+                Some(config) => {
+                    let StreamOwned { conn, sock } = tls::connect(address, config)?;
+                    (sock, Some(conn.into()))
+                }
+            };
+            socket.set_nonblocking(true)?;
             let data = EventData::new_u64(index as u64);
-            epoll::add(&poll, &stream, data, EventFlags::IN)?;
+            epoll::add(&poll, &socket, data, EventFlags::IN)?;
             connections.push(Connection {
-                stream,
+                stream: Stream::new(socket, session),
                 outbox: Outbox::new(request.clone()),
                 inbox: Inbox::new(IN_ANSWER),
                 due: VecDeque::with_capacity(64),
@@ -200,27 +209,26 @@ impl Client {
             outbox,
             ..
         } = &mut self.connections[index];
-        let n = match stream.read(&mut self.scratch) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(n) => n,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(error),
-        };
-        let now = Instant::now();
         let saturated = self.shape.interval.is_none();
-        inbox.feed(&self.scratch[..n], |id| {
-            let expected = *next_id - due.len() as i32;
-            assert_eq!(id, expected, "an answer to another request");
-            let was_due = due.pop_front().expect("a request is in flight");
-            let micros = (now - was_due).as_micros() as u64;
-            tally.latency.saturating_record(micros.max(1));
-            tally.frames += 1;
-            if saturated {
-                due.push_back(now);
-                outbox.push(*next_id);
-                *next_id += 1;
-            }
+        let open = stream.receive(&mut self.scratch, |bytes| {
+            let now = Instant::now();
+            inbox.feed(bytes, |id| {
+                let expected = *next_id - due.len() as i32;
+                assert_eq!(id, expected, "an answer to another request");
+                let was_due = due.pop_front().expect("a request is in flight");
+                let micros = (now - was_due).as_micros() as u64;
+                tally.latency.saturating_record(micros.max(1));
+                tally.frames += 1;
+                if saturated {
+                    due.push_back(now);
+                    outbox.push(*next_id);
+                    *next_id += 1;
+                }
+            });
         });
+        if !open? {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
         self.flush(index)
     }
 
@@ -228,7 +236,12 @@ impl Client {
         let connection = &mut self.connections[index];
         let blocked = !connection.outbox.flush(&mut connection.stream)?;
         if blocked != connection.watched {
-            watch(&self.poll, &connection.stream, index as u64, blocked);
+            watch(
+                &self.poll,
+                connection.stream.socket(),
+                index as u64,
+                blocked,
+            );
             connection.watched = blocked;
         }
         Ok(())

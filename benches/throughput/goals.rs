@@ -1,6 +1,7 @@
 //! What is to be reached, as ratios to other routes in the same round: "must" is a defect where it is missed, "stretch" is the aim.
 
 use crate::routes::RouteId;
+use crate::tls::Legs;
 
 /// What of a run is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +122,15 @@ pub fn paced_megabyte() -> Vec<Goal> {
     ]
 }
 
+/// For a batch or a record set of this size with these legs encrypted. The aims are for the client leg.
+pub fn tls(legs: Legs, kilobytes: usize) -> Vec<Goal> {
+    match (legs, kilobytes) {
+        (Legs::Client, 1024..) => vec![cpu(A, 0.50, None)],
+        (Legs::Client, 16) => vec![cpu(A, 0.65, None)],
+        _ => Vec::new(),
+    }
+}
+
 fn cpu(base: Base, must: f64, stretch: Option<f64>) -> Goal {
     Goal {
         measure: Measure::Cpu,
@@ -145,6 +155,8 @@ pub mod absolute {
     pub const CALLS_PER_MEGABYTE: (f64, f64) = (20.0, 14.0);
     /// Resident bytes for an idle connection: must, stretch.
     pub const BYTES_PER_CONNECTION: (f64, f64) = (6.0 * 1024.0, 4.0 * 1024.0);
+    /// Resident bytes for an idle connection whose client speaks TLS.
+    pub const BYTES_PER_TLS_CONNECTION: f64 = 12.0 * 1024.0;
     /// Resident bytes of the idle process.
     pub const RESIDENT_BYTES: f64 = 8.0 * 1024.0 * 1024.0;
     /// Bytes of the stripped binary.

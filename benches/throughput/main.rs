@@ -1,9 +1,10 @@
 //! The same load through Portolan and through its peers, in interleaved rounds: `cargo bench --bench throughput`.
 //!
-//! [`frames`] are what Kafka's clients and brokers would send; [`wire`] repeats them cheaply; [`client`] and [`broker`] are the two
-//! ends. [`routes`] are the ways between them, each a [`process`] with the configuration in [`configs`]. [`cases`] says what is run
-//! and what is to be reached ([`goals`]); [`rounds`] runs it, [`syscalls`] and [`footprint`] measure what needs a pass of its own.
-//! [`results`] compares within rounds, and [`report`], [`json`] and [`svg`] show it.
+//! [`frames`] are what Kafka's clients and brokers would send; [`wire`] repeats them cheaply over a [`stream`], in plaintext or
+//! through [`tls`]; [`client`] (or [`connects`], where connections are the load) and [`broker`] are the two ends. [`routes`] are the
+//! ways between them, each a [`process`] with the configuration in [`configs`], and [`standing`] while it is measured. [`cases`] says
+//! what is run and what is to be reached ([`goals`]); [`rounds`] runs it, [`syscalls`] and [`footprint`] measure what needs a pass of
+//! its own. [`results`] compares within rounds, and [`report`], [`json`] and [`svg`] show it.
 //! `--real-kafka` is in [`real_kafka`].
 //! See benches/README.md for how to read the figures.
 
@@ -24,8 +25,10 @@ mod client;
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 mod common;
 mod configs;
+mod connects;
 mod footprint;
 mod frames;
+mod front;
 mod goals;
 mod json;
 mod machine;
@@ -39,9 +42,12 @@ mod report;
 mod results;
 mod rounds;
 mod routes;
+mod standing;
 mod statistics;
+mod stream;
 mod svg;
 mod syscalls;
+mod tls;
 mod wire;
 
 use std::fs;
@@ -56,8 +62,9 @@ use crate::machine::Machine;
 use crate::measured::Measured;
 use crate::options::Options;
 use crate::results::Results;
-use crate::rounds::{Prepared, Standing};
-use crate::routes::{Front, Route, RouteId};
+use crate::rounds::Prepared;
+use crate::standing::Place;
+use crate::tls::Tls;
 use crate::wire::Template;
 
 /// What directories with the proxies' files are called, before the process id.
@@ -121,27 +128,28 @@ fn measure(options: &Options, scratch: &Path) -> Measured {
     }
     eprintln!("seed {seed}; {rounds} rounds of {seconds} s");
     process::pin_this_thread(load_cpu);
-    let broker = Broker::start(load_cpu, Template::answer(frames::ping().answer));
-    let mut standing = Vec::new();
-    for route in &mut routes {
-        match stand(route, &broker, scratch, proxy_cpu) {
-            Ok(up) => standing.extend(up),
-            Err(reason) => route.program = Err(reason.trim().replace('\n', " ")),
-        }
-        if let Err(reason) = &route.program {
-            eprintln!("absent: {}: {reason}", route.id.name());
-        }
-    }
+    let tls = Tls::new(scratch);
+    let answer = Template::answer(frames::ping().answer);
+    let broker = Broker::start(load_cpu, tls.server(), answer);
+    let place = Place {
+        broker: &broker,
+        tls: &tls,
+        directory: scratch,
+        cpu: proxy_cpu,
+    };
+    let (standing, mut faults) = standing::all(&mut routes, &cases, &place);
     let prepared: Vec<Prepared> = cases.iter().cloned().map(Prepared::new).collect();
-    let (runs, mut faults) = rounds::run(&prepared, &standing, &broker, rounds, seconds, seed);
+    let (runs, failed) = rounds::run(&prepared, &standing, &broker, &tls, rounds, seconds, seed);
+    faults.extend(failed);
     let (mut calls, mut footprints) = (Vec::new(), Vec::new());
     if !options.only_rounds {
-        match syscalls::count(&prepared, &standing, &broker, scratch) {
+        match syscalls::count(&prepared, &standing, &broker, &tls, scratch) {
             Ok(counted) => calls = counted,
             Err(reason) => faults.push(format!("system calls: {reason}")),
         }
+        let stood = standing.iter().map(|one| (one.id, one.legs)).collect();
         drop(standing);
-        let (measured, failed) = footprint::measure(&routes, &broker, scratch, proxy_cpu);
+        let (measured, failed) = footprint::measure(&routes, stood, &place);
         footprints = measured;
         faults.extend(failed);
     }
@@ -160,31 +168,6 @@ fn measure(options: &Options, scratch: &Path) -> Measured {
         binary_bytes: fs::metadata(options.portolan()).ok().map(|file| file.len()),
         faults,
     }
-}
-
-/// Starts a route, unless it is absent.
-fn stand(
-    route: &Route,
-    broker: &Broker,
-    scratch: &Path,
-    cpu: Option<usize>,
-) -> Result<Option<Standing>, String> {
-    if !route.is_present() {
-        return Ok(None);
-    }
-    if route.id == RouteId::Direct {
-        return Ok(Some(Standing {
-            id: route.id,
-            address: broker.address(),
-            process: None,
-        }));
-    }
-    let front = Front::new(frames::NODES.map(|node| (node, broker.address().to_string())));
-    Ok(Some(Standing {
-        id: route.id,
-        address: front.address(),
-        process: Some(route.start(&front, scratch, cpu)?),
-    }))
 }
 
 /// `throughput` in cargo's target directory.

@@ -8,6 +8,7 @@ use regex_lite::Regex;
 use crate::cases::{self, Case};
 use crate::process;
 use crate::routes::{Route, RouteId};
+use crate::tls::Legs;
 
 /// The same load against a scripted broker, through Portolan and through its peers
 #[derive(Clone, Debug, Parser)]
@@ -30,6 +31,9 @@ pub struct Options {
     /// Only the cases whose names this matches
     #[arg(long, value_name = "REGEX")]
     cases: Option<Regex>,
+    /// Only the cases with TLS, and the plaintext connections that handshakes are compared with
+    #[arg(long)]
+    tls: bool,
     /// Only these routes, separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = route)]
     routes: Vec<RouteId>,
@@ -104,7 +108,9 @@ impl Options {
             Some(pattern) => pattern.is_match(&case.name),
             None => case.quick || !self.quick,
         };
-        cases::all().into_iter().filter(wanted).collect()
+        let fits = |case: &Case| case.belongs_to_tls() || !self.tls;
+        let all = cases::all().into_iter();
+        all.filter(|case| wanted(case) && fits(case)).collect()
     }
 
     /// The same choice among the perf-test tools' work.
@@ -120,7 +126,7 @@ impl Options {
     /// is added to it.
     pub fn routes(&self) -> Vec<Route> {
         let wanted = |id: &RouteId| match &*self.routes {
-            [] => id.is_quick() || !self.quick,
+            [] => (id.is_quick() || !self.quick) && (!self.tls || id.encrypts(Legs::Client)),
             named => *id == RouteId::Direct || named.contains(id),
         };
         let wanted = RouteId::ALL.into_iter().filter(wanted);

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::cases::Unit;
+use crate::cases::{CONNECT, Unit};
 use crate::goals::absolute;
 use crate::measured::Measured;
 use crate::report::figure;
 use crate::results::{Results, holds};
 use crate::routes::RouteId;
+use crate::tls::Legs;
 
 /// System calls for each frame.
 pub fn calls(text: &mut String, measured: &Measured) {
@@ -57,28 +58,30 @@ pub fn footprints(text: &mut String, measured: &Measured, results: &Results) {
         return;
     }
     text.push_str(
-        "\n### Start and memory\n\n| route | start ms | RSS idle MiB | RSS of an idle connection KiB |\n|---|---|---|---|\n",
+        "\n### Start and memory\n\n| route | encrypted | start ms | RSS idle MiB | RSS of an idle connection KiB |\n|---|---|---|---|---|\n",
     );
     for one in &measured.footprints {
         let _ = writeln!(
             text,
-            "| {} | {:.1} | {:.1} | {:.2} |",
+            "| {} | {} | {:.1} | {:.1} | {:.2} |",
             one.route,
+            one.encrypted,
             one.start_milliseconds,
             one.resident_bytes as f64 / 1048576.0,
             one.resident_bytes_per_connection / 1024.0,
         );
     }
-    let own = measured
-        .footprints
-        .iter()
-        .find(|one| one.route == "portolan");
+    let with = |legs| {
+        let mut footprints = measured.footprints.iter();
+        footprints.find(|one| one.route == "portolan" && one.legs == legs)
+    };
+    let (own, encrypted) = (with(Legs::None), with(Legs::Client));
     let megabyte = |case| {
         let mut calls = measured.calls.iter();
         let found = calls.find(|calls| calls.case == case && calls.route == "portolan");
         found.map(|calls| calls.per_frame)
     };
-    let connect = results.median("connect", RouteId::Portolan, |run| {
+    let connect = results.median(CONNECT, RouteId::Portolan, |run| {
         run.proxy_price(Unit::PerRequest)
     });
     let rows = [
@@ -96,6 +99,14 @@ pub fn footprints(text: &mut String, measured: &Measured, results: &Results) {
             "RSS of an idle connection, bytes",
             own.map(|one| one.resident_bytes_per_connection),
             absolute::BYTES_PER_CONNECTION,
+        ),
+        (
+            "RSS of an idle TLS connection, bytes",
+            encrypted.map(|one| one.resident_bytes_per_connection),
+            (
+                absolute::BYTES_PER_TLS_CONNECTION,
+                absolute::BYTES_PER_TLS_CONNECTION,
+            ),
         ),
         (
             "RSS of the idle process, bytes",

@@ -9,6 +9,7 @@ use crate::passes;
 use crate::results::{Results, Verdict};
 use crate::routes::{Route, RouteId};
 use crate::statistics::Spread;
+use crate::tls::{self, Legs};
 
 /// Everything, as one text.
 pub fn markdown(measured: &Measured, verdicts: &[Verdict]) -> String {
@@ -62,6 +63,9 @@ fn head(text: &mut String, measured: &Measured) {
         text,
         "{place} CPU is the proxy's own, unless it says otherwise; GB is 10^9 bytes of requests and answers, and 1 MB in the name of a case is 2^20 bytes. Ratios are of the same round: median (least..most)."
     );
+    if measured.cases.iter().any(|case| case.legs != Legs::None) {
+        let _ = writeln!(text, "Cases with TLS use {}.", tls::ABOUT);
+    }
 }
 
 fn routes(text: &mut String, routes: &[Route]) {

@@ -1,32 +1,25 @@
 //! The rounds: each case through each route, in random order within a round, and what was measured in each run.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::cases::{Case, Load, Unit};
 use crate::client::{Client, Tally, Until};
-use crate::process::{self, Process};
+use crate::connects::{Connects, Opening};
+use crate::process;
 use crate::routes::RouteId;
+use crate::standing::Standing;
+use crate::tls::{Legs, Tls};
 use crate::wire::Template;
 
 /// Before a run is measured: buffers and windows grow in this time.
 const WARM_UP: Duration = Duration::from_millis(120);
 /// For runs with fewer answers than this the percentiles would be those of a handful.
 const FEWEST_FRAMES: u64 = 20;
-
-/// A route that stands: where the load goes, and whose CPU time counts.
-pub struct Standing {
-    pub id: RouteId,
-    pub address: SocketAddr,
-    pub process: Option<Process>,
-}
 
 /// One run.
 #[derive(Clone, Debug, Serialize)]
@@ -105,6 +98,7 @@ pub fn run(
     prepared: &[Prepared],
     routes: &[Standing],
     broker: &Broker,
+    tls: &Tls,
     rounds: usize,
     seconds: f64,
     seed: u64,
@@ -115,10 +109,11 @@ pub fn run(
         eprintln!("round {round} of {rounds}: {} cases", prepared.len());
         for prepared in prepared {
             broker.answer_with(prepared.answer.clone());
-            let mut order: Vec<&Standing> = routes.iter().collect();
+            let fit = |route: &&Standing| route.legs == prepared.case.legs;
+            let mut order: Vec<&Standing> = routes.iter().filter(fit).collect();
             rng.shuffle(&mut order);
             for route in order {
-                match measure(prepared, route, Duration::from_secs_f64(seconds)) {
+                match measure(prepared, route, tls, Duration::from_secs_f64(seconds)) {
                     Ok(run) => runs.push(Run { round, ..run }),
                     Err(error) => {
                         let (case, id) = (&prepared.case.name, route.id.name());
@@ -133,29 +128,16 @@ pub fn run(
     (runs, faults)
 }
 
-fn measure(prepared: &Prepared, route: &Standing, window: Duration) -> Result<Run, String> {
+fn measure(
+    prepared: &Prepared,
+    route: &Standing,
+    tls: &Tls,
+    window: Duration,
+) -> Result<Run, String> {
     let case = &prepared.case;
-    let mut load: Box<dyn FnMut(Until) -> Result<Tally, String>> = match case.load {
-        Load::Connect => {
-            let exchange = case.exchange();
-            let address = route.address;
-            let length = exchange.answer.len();
-            Box::new(move |until| connect_and_ping(address, &exchange.request, length, until))
-        }
-        _ => {
-            let client = Client::connect(route.address, &prepared.request, case.shape);
-            let mut client = client.map_err(|error| error.to_string())?;
-            Box::new(move |until| client.run(until))
-        }
-    };
+    let mut load = load(prepared, route, tls)?;
     load(Until::Elapsed(WARM_UP))?;
-    let cpu = || {
-        let proxy = route.process.as_ref();
-        (
-            proxy.map_or(Duration::ZERO, Process::cpu),
-            process::own_cpu(),
-        )
-    };
+    let cpu = || (route.cpu(), process::own_cpu());
     let before = cpu();
     let tally = load(Until::Elapsed(window))?;
     let after = cpu();
@@ -182,41 +164,28 @@ fn measure(prepared: &Prepared, route: &Standing, window: Duration) -> Result<Ru
     })
 }
 
-/// One connection after the other, with one question each.
-fn connect_and_ping(
-    address: SocketAddr,
-    request: &[u8],
-    answer: usize,
-    until: Until,
-) -> Result<Tally, String> {
-    let failed = |error: std::io::Error| error.to_string();
-    let begin = Instant::now();
-    let mut latency = Histogram::new_with_bounds(1, 60_000_000, 3).expect("good bounds");
-    let mut bytes = vec![0; answer];
-    let mut frames = 0;
-    loop {
-        let one = Instant::now();
-        let mut stream = TcpStream::connect(address).map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .map_err(failed)?;
-        stream.write_all(request).map_err(failed)?;
-        stream.read_exact(&mut bytes).map_err(failed)?;
-        drop(stream);
-        frames += 1;
-        latency.saturating_record((one.elapsed().as_micros() as u64).max(1));
-        let elapsed = begin.elapsed();
-        let over = match until {
-            Until::Elapsed(duration) => elapsed >= duration,
-            Until::Frames(wanted) => frames >= wanted,
-        };
-        if over {
-            return Ok(Tally {
-                frames,
-                elapsed,
-                latency,
-            });
-        }
+type Running = Box<dyn FnMut(Until) -> Result<Tally, String>>;
+
+/// What sends a case's requests along a route, once for each call.
+fn load(prepared: &Prepared, route: &Standing, tls: &Tls) -> Result<Running, String> {
+    let case = &prepared.case;
+    let resumes = case.load == Load::Reconnect;
+    let encrypted = match (case.legs, resumes) {
+        (Legs::None, _) => None,
+        (_, true) => Some(tls.resuming_client()),
+        (_, false) => Some(tls.client()),
+    };
+    if matches!(case.load, Load::Connect | Load::Reconnect) {
+        let opening = encrypted.map_or(Opening::Plain, Opening::Tls);
+        let mut connects = Connects::new(route.address, opening, case.exchange(), resumes);
+        return Ok(Box::new(move |until| connects.run(until)));
     }
+    let client = Client::connect(
+        route.address,
+        encrypted.as_ref(),
+        &prepared.request,
+        case.shape,
+    );
+    let mut client = client.map_err(|error| error.to_string())?;
+    Ok(Box::new(move |until| client.run(until)))
 }

@@ -1,12 +1,13 @@
 //! The routes from client to broker: which there are, what each needs, and how it is started.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::configs;
+use crate::configs::{self, Splice};
+use crate::front::{Front, Pair};
 use crate::options::Options;
 use crate::process::{self, Plan, Process};
+use crate::tls::Legs;
 
 /// A way from the client to the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,53 +84,18 @@ impl RouteId {
         )
     }
 
+    /// Whether it is measured with these legs encrypted. Through TLS HAProxy never splices, so one of its routes is enough.
+    pub fn encrypts(self, legs: Legs) -> bool {
+        let encrypts = matches!(
+            self,
+            RouteId::Direct | RouteId::Portolan | RouteId::HaproxyAuto | RouteId::Nginx
+        );
+        legs == Legs::None || encrypts
+    }
+
     /// Part of `--quick`, unless `--routes` says otherwise.
     pub fn is_quick(self) -> bool {
         !matches!(self, RouteId::PortolanNoSplice | RouteId::HaproxyOff)
-    }
-}
-
-/// A broker, and the port at which the proxy shall stand for it.
-#[derive(Clone, Debug)]
-pub struct Pair {
-    pub node: i32,
-    pub port: u16,
-    /// HOST:PORT of the broker.
-    pub target: String,
-}
-
-/// What a proxy shall do.
-#[derive(Clone, Debug)]
-pub struct Front {
-    pub pairs: Vec<Pair>,
-    /// For the routes that have a port of their own to bootstrap from.
-    pub bootstrap: u16,
-    /// For the endpoints of the proxy itself.
-    pub admin: u16,
-    /// Where the names of brokers are looked up.
-    pub hosts_file: Option<PathBuf>,
-}
-
-impl Front {
-    /// Ports of its own in front of these brokers.
-    pub fn new(targets: impl IntoIterator<Item = (i32, String)>) -> Self {
-        let pair = |(node, target)| Pair {
-            node,
-            port: process::free_ports::<1>()[0],
-            target,
-        };
-        let [bootstrap, admin] = process::free_ports();
-        Front {
-            pairs: targets.into_iter().map(pair).collect(),
-            bootstrap,
-            admin,
-            hosts_file: None,
-        }
-    }
-
-    /// Where clients of the first broker connect.
-    pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.pairs[0].port).into()
     }
 }
 
@@ -182,7 +148,12 @@ impl Route {
                 (vec!["run".into(), "--config".into(), config], Vec::new())
             }
             RouteId::HaproxyForced | RouteId::HaproxyAuto | RouteId::HaproxyOff => {
-                let config = file(".cfg", &configs::haproxy(front, self.id));
+                let splice = match self.id {
+                    RouteId::HaproxyForced => Splice::Forced,
+                    RouteId::HaproxyAuto => Splice::Auto,
+                    _ => Splice::Off,
+                };
+                let config = file(".cfg", &configs::haproxy(front, splice));
                 (vec!["-db".into(), "-f".into(), config], Vec::new())
             }
             RouteId::Nginx => {
@@ -251,6 +222,8 @@ fn knows_splice_key(portolan: &Path) -> bool {
         bootstrap: 9092,
         admin: 9644,
         hosts_file: None,
+        client_tls: None,
+        broker_tls: None,
     };
     let directory = tempfile::tempdir().expect("a temporary directory");
     let config = configs::portolan(&front, false);

@@ -118,7 +118,8 @@ fn panel(title: String, bars: impl Iterator<Item = Bar>) -> Option<Panel> {
 
 /// A saturated bulk transfer has the latency of its own queue.
 fn tells_latency(case: &Case) -> bool {
-    case.shape.interval.is_some() || matches!(case.load, Load::Ping | Load::Connect)
+    case.shape.interval.is_some()
+        || matches!(case.load, Load::Ping | Load::Connect | Load::Reconnect)
 }
 
 fn draw(svg: &mut String, panel: &Panel, x: f64, y: f64) {

@@ -13,7 +13,9 @@ use crate::broker::Broker;
 use crate::client::{Client, Until};
 use crate::parse;
 use crate::process::{self, Process};
-use crate::rounds::{Prepared, Standing};
+use crate::rounds::Prepared;
+use crate::standing::Standing;
+use crate::tls::{Legs, Tls};
 
 /// How long strace may take to attach or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +36,7 @@ pub fn count(
     prepared: &[Prepared],
     routes: &[Standing],
     broker: &Broker,
+    tls: &Tls,
     directory: &Path,
 ) -> Result<Vec<Calls>, String> {
     if process::find("strace").is_none() {
@@ -45,10 +48,10 @@ pub fn count(
             continue;
         };
         broker.answer_with(prepared.answer.clone());
-        for route in routes {
+        for route in routes.iter().filter(|one| one.legs == prepared.case.legs) {
             if let Some(process) = &route.process {
                 eprintln!("strace: {}, {}", prepared.case.name, route.id.name());
-                counted.push(count_one(prepared, route, process, frames, directory)?);
+                counted.push(count_one(prepared, route, process, tls, frames, directory)?);
             }
         }
     }
@@ -59,11 +62,18 @@ fn count_one(
     prepared: &Prepared,
     route: &Standing,
     process: &Process,
+    tls: &Tls,
     frames: u64,
     directory: &Path,
 ) -> Result<Calls, String> {
     let case = &prepared.case;
-    let client = Client::connect(route.address, &prepared.request, case.shape);
+    let encrypted = (case.legs != Legs::None).then(|| tls.client());
+    let client = Client::connect(
+        route.address,
+        encrypted.as_ref(),
+        &prepared.request,
+        case.shape,
+    );
     let mut client = client.map_err(|error| error.to_string())?;
     client.run(Until::Frames(frames / 10))?;
     let file = directory.join("strace");

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 
 /// Where the correlation id stands in a request, behind the size, the api key and the version.
@@ -72,7 +71,7 @@ impl Outbox {
 
     /// Sends until nothing waits (true) or the socket is full (false). Each frame is a write of its own, as Kafka's clients and
     /// brokers do it.
-    pub fn flush(&mut self, stream: &mut TcpStream) -> io::Result<bool> {
+    pub fn flush(&mut self, stream: &mut impl Write) -> io::Result<bool> {
         while let Some(&id) = self.waiting.front() {
             let id_at = self.frame.id_at;
             self.head[id_at..id_at + 4].copy_from_slice(&id.to_be_bytes());
@@ -95,7 +94,11 @@ impl Outbox {
                 self.waiting.pop_front();
             }
         }
-        Ok(true)
+        match stream.flush() {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

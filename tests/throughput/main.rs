@@ -1,5 +1,5 @@
 //! The parts of the throughput benchmark that can be wrong in silence: its frames, its reading of streams and of other programs'
-//! words, its arithmetic.
+//! words, its arithmetic, and whether what it calls TLS is.
 
 #![allow(
     unreachable_pub,
@@ -15,12 +15,30 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod encrypted;
+
+#[path = "../../benches/throughput/broker.rs"]
+mod broker;
+#[path = "../../benches/throughput/client.rs"]
+mod client;
+#[path = "../../benches/throughput/configs.rs"]
+mod configs;
+#[path = "../../benches/throughput/connects.rs"]
+mod connects;
 #[path = "../../benches/throughput/frames.rs"]
 mod frames;
+#[path = "../../benches/throughput/front.rs"]
+mod front;
 #[path = "../../benches/throughput/parse.rs"]
 mod parse;
+#[path = "../../benches/throughput/process.rs"]
+mod process;
 #[path = "../../benches/throughput/statistics.rs"]
 mod statistics;
+#[path = "../../benches/throughput/stream.rs"]
+mod stream;
+#[path = "../../benches/throughput/tls.rs"]
+mod tls;
 #[path = "../../benches/throughput/wire.rs"]
 mod wire;
 

@@ -14,7 +14,8 @@ use super::broker::Broker;
 use super::network::Network;
 use super::toolchain::{self, KAFKA_4};
 use super::wire::Wire;
-use crate::routes::{Front, RouteId};
+use crate::front::Front;
+use crate::routes::RouteId;
 
 /// The node ids.
 const IDS: [i32; 3] = [0, 1, 2];

@@ -27,11 +27,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde::Serialize;
 
+use crate::front::Front;
 use crate::machine::Machine;
 use crate::options::Options;
 use crate::parse;
 use crate::process::{self, Process};
-use crate::routes::{Front, Route, RouteId};
+use crate::routes::{Route, RouteId};
 use cluster::Brokers;
 use perf::{Tools, Work};
 use toolchain::KAFKA_4;

@@ -78,8 +78,10 @@ impl Case {
     }
 }
 
-/// The case that connects in plaintext, by name.
+/// The cases that connect, by name: in plaintext, with full handshakes, and with handshakes that resume.
 pub const CONNECT: &str = "connect";
+pub const TLS_CONNECT: &str = "TLS connect";
+pub const TLS_RECONNECT: &str = "TLS reconnect";
 
 const KB: usize = 1024;
 /// 1 MB in the names of cases.

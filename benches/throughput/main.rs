@@ -4,7 +4,7 @@
 //! through [`tls`]; [`client`] (or [`connects`], where connections are the load) and [`broker`] are the two ends. [`routes`] are the
 //! ways between them, each a [`process`] with the configuration in [`configs`], and [`standing`] while it is measured. [`cases`] says
 //! what is run and what is to be reached ([`goals`]); [`rounds`] runs it, [`syscalls`] and [`footprint`] measure what needs a pass of
-//! its own. [`results`] compares within rounds, and [`report`], [`json`] and [`svg`] show it.
+//! its own. [`results`] compares within rounds, and [`report`], [`handshakes`], [`json`] and [`svg`] show it.
 //! `--real-kafka` is in [`real_kafka`].
 //! See benches/README.md for how to read the figures.
 
@@ -30,6 +30,7 @@ mod footprint;
 mod frames;
 mod front;
 mod goals;
+mod handshakes;
 mod json;
 mod machine;
 mod measured;

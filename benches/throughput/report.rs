@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::cases::Case;
 use crate::goals::{self, Base, Measure};
+use crate::handshakes;
 use crate::measured::Measured;
 use crate::passes;
 use crate::results::{Results, Verdict};
@@ -21,6 +22,7 @@ pub fn markdown(measured: &Measured, verdicts: &[Verdict]) -> String {
         absolutes(&mut text, measured, &results);
         relatives(&mut text, measured, &results);
         judged(&mut text, verdicts);
+        handshakes::table(&mut text, &results);
     }
     passes::calls(&mut text, measured);
     passes::footprints(&mut text, measured, &results);

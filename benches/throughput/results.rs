@@ -61,6 +61,22 @@ impl<'a> Results<'a> {
         median(&added.collect::<Vec<f64>>())
     }
 
+    /// The median of what one case takes of a route beyond another case in the same round.
+    pub fn beyond(
+        &self,
+        case: &str,
+        other: &str,
+        id: RouteId,
+        value: impl Fn(&Run) -> f64,
+    ) -> Option<f64> {
+        let rounds = self.of(case, id);
+        let beyond = rounds.filter_map(|(round, run)| {
+            let other = self.runs.get(&(other, id, round))?;
+            Some(value(run) - value(other))
+        });
+        median(&beyond.collect::<Vec<f64>>())
+    }
+
     /// The ratios of a measure between two routes in the same round.
     pub fn ratio(&self, case: &Case, measure: Measure, id: RouteId, base: Base) -> Option<Spread> {
         let rounds = self.of(&case.name, id);

@@ -50,6 +50,40 @@ pub(super) fn advertised_host(text: &str) -> Result<String, Unfit> {
     Ok(text.to_owned())
 }
 
+/// A host name as it may stand in TLS: no address, and without a dot at its end (RFC 6066, section 3).
+pub(super) fn server_name(text: &str) -> Result<String, Unfit> {
+    let unfit = |problem: String, remedy: &str| Err((problem, remedy.to_owned()));
+    let literal = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    if text.is_empty() {
+        return unfit(
+            "it is empty".into(),
+            "write a host name, such as \"kafka.example.com\"",
+        );
+    }
+    if literal.unwrap_or(text).parse::<IpAddr>().is_ok() {
+        let problem = format!("\"{text}\" is an IP address, and TLS server names never are");
+        return unfit(problem, "write a host name, such as \"kafka.example.com\"");
+    }
+    if text.contains("://") {
+        return unfit(
+            format!("\"{text}\" is a URL"),
+            "write the host name alone, such as \"kafka.example.com\"",
+        );
+    }
+    if let Some((host, _)) = text.split_once(':') {
+        let remedy = format!("write \"{host}\" alone");
+        return unfit(format!("\"{text}\" has a port"), &remedy);
+    }
+    host_name(text)?;
+    match text.strip_suffix('.') {
+        Some(name) => unfit(
+            format!("\"{text}\" ends in a dot, and TLS server names never do"),
+            &format!("write \"{name}\""),
+        ),
+        None => Ok(text.to_owned()),
+    }
+}
+
 /// `host:port` of a broker.
 pub(super) fn broker(text: &str) -> Result<BrokerAddress, Unfit> {
     let unfit = |problem: String| {
@@ -150,52 +184,6 @@ fn host_name(text: &str) -> Result<(), Unfit> {
         return Err((problem, "write an IPv4 address with four numbers".into()));
     }
     Ok(())
-}
-
-/// The placeholders of an address template.
-const PLACEHOLDERS: [&str; 2] = ["{node_id}", "{ordinal}"];
-
-/// Whether a template of addresses can be filled in at all.
-pub(super) fn template(text: &str) -> Result<String, Unfit> {
-    let mut rest = text;
-    while let Some(open) = rest.find(['{', '}']) {
-        let length = rest[open..]
-            .find('}')
-            .map_or(rest.len() - open, |close| close + 1);
-        let placeholder = &rest[open..open + length];
-        if !PLACEHOLDERS.contains(&placeholder) {
-            let problem = format!("\"{placeholder}\" is no placeholder");
-            let remedy = "write {node_id}, or {ordinal}, which is 0 for the first id of the entry";
-            return Err((problem, remedy.to_owned()));
-        }
-        rest = &rest[open + length..];
-    }
-    broker(&fill(text, 0, NodeId(0))).map_err(|(problem, remedy)| match text.contains('{') {
-        true => (format!("for node 0 {problem}"), remedy),
-        false => (problem, remedy),
-    })?;
-    Ok(text.to_owned())
-}
-
-/// The addresses of an entry's nodes, in order.
-pub(super) fn expand(template: &str, ids: &[NodeId]) -> Result<Vec<BrokerAddress>, Unfit> {
-    if ids.len() > 1 && !PLACEHOLDERS.iter().any(|p| template.contains(p)) {
-        return Err((
-            format!("{} nodes would have the same address", ids.len()),
-            "put {node_id} or {ordinal} into it, or make an entry of each id".into(),
-        ));
-    }
-    let fill = |(ordinal, &id): (usize, &NodeId)| {
-        broker(&fill(template, ordinal, id))
-            .map_err(|(problem, remedy)| (format!("for node {id} {problem}"), remedy))
-    };
-    ids.iter().enumerate().map(fill).collect()
-}
-
-fn fill(template: &str, ordinal: usize, id: NodeId) -> String {
-    template
-        .replace("{node_id}", &id.to_string())
-        .replace("{ordinal}", &ordinal.to_string())
 }
 
 /// Node ids as written: a number, a range, or a list of both. In the order in which they get their ports.

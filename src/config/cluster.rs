@@ -6,13 +6,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use toml::de::DeValue;
 
 pub(super) use super::claims::Claims;
-use super::nodes::{self, Nodes};
+use super::nodes::{self, Modes};
+use super::ports::Ports;
 use super::reader::{Reader, Section, Unfit};
-use super::{
-    Access, Advertise, BrokerAddress, FetchEndpoints, ProxyProtocol, UnknownApis, VirtualCluster,
-};
-use super::{address, keys, value};
-use crate::port_map::{NodeId, NodePort, PortMap};
+use super::{Advertise, BrokerAddress, FetchEndpoints, UnknownApis, VirtualCluster};
+use super::{address, clients, keys, sni, tls, value};
+use crate::port_map::{NodePort, PortMap};
 
 const DEFAULT_BOOTSTRAP_PORT: u16 = 9092;
 
@@ -72,15 +71,15 @@ fn read_cluster(
         return None;
     }
     reader.known(section, &keys::CLUSTER);
+    let modes = nodes::modes(section);
     let bootstrap_servers = read_bootstrap_servers(reader, section, claims);
-    let advertised_host = reader.required(
-        section,
-        "advertised_host",
-        advertised_host,
-        "\"kafka.example.com\"",
-    );
+    let (advertise, advertised_host) = read_advertised(reader, section, modes);
     let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let listen_address = reader.get_or(section, "listen_address", value::ip, anywhere);
+    let tls = tls::read(reader, section);
+    let upstream_tls = tls::read_upstream(reader, section);
+    let proxy_protocol = clients::read_proxy_protocol(reader, section);
+    let access = clients::read_access(reader, section);
     let unknown_apis = reader.get_or(section, "unknown_apis", unknown_apis, UnknownApis::Hide);
     let fetch_endpoints = reader.get_or(
         section,
@@ -92,33 +91,37 @@ fn read_cluster(
         claims,
         listen_address,
         advertised_host: advertised_host.as_deref(),
+        cluster: &section.path,
     };
-    let bootstrap = read_bootstrap(reader, section, &mut ports);
-    let mut nodes = Nodes::default();
-    nodes::read(reader, section, &mut ports, &mut nodes);
-    let ports = PortMap::new(advertised_host.as_deref(), bootstrap, nodes.ports);
-    let ports = ports.map_err(|taken| {
-        // Only where it was reported above already.
-        let problem = format!(
-            "{} and {} share port {}",
-            taken.first, taken.second, taken.port
-        );
-        if reader.faults.is_empty() {
-            reader.fault(&section.path, section.line, problem, "choose another port");
-        }
+    let bootstrap = read_bootstrap(reader, section, modes, &mut ports);
+    let mut nodes = nodes::read(reader, section, modes, &mut ports);
+    let sni = sni::read(reader, section, &nodes.members, &mut ports);
+    let ports = bootstrap.map(|bootstrap| {
+        let ports = std::mem::take(&mut nodes.ports);
+        let ports = PortMap::new(advertised_host.as_deref(), bootstrap, ports);
+        ports.map_err(|taken| {
+            // Only where it was reported above already.
+            let problem = format!(
+                "{} and {} share port {}",
+                taken.first, taken.second, taken.port
+            );
+            if reader.faults.is_empty() {
+                reader.fault(&section.path, section.line, problem, "choose another port");
+            }
+        })
     });
     Some(VirtualCluster {
         name: name.to_owned(),
         bootstrap_servers,
         listen_address,
-        ports: Some(ports.ok()?),
-        sni: None,
-        advertise: Advertise::Configured,
-        advertised_host: Some(advertised_host?),
-        tls: None,
-        upstream_tls: None,
-        proxy_protocol: ProxyProtocol::default(),
-        access: Access::default(),
+        ports: ports.transpose().ok()?,
+        sni,
+        advertise,
+        advertised_host,
+        tls,
+        upstream_tls,
+        proxy_protocol,
+        access,
         nodes: nodes.addresses,
         entries: nodes.entries,
         unknown_apis,
@@ -148,8 +151,89 @@ fn read_bootstrap_servers(
     servers.into_iter().map(|server| server.value).collect()
 }
 
+/// Which host clients are told, and the one that is configured.
+fn read_advertised(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    modes: Modes,
+) -> (Advertise, Option<String>) {
+    let has = |key: &str| section.value(key).is_some();
+    let advertise = reader.get(section, "advertise", advertise);
+    if !modes.ports {
+        let problem = "it has no effect: no node has a port, and clients are told sni.node_host";
+        for key in ["advertised_host", "advertise"] {
+            // What is so without the key may be written.
+            if has(key) && (key != "advertise" || advertise == Some(Advertise::Dialled)) {
+                let remedy = "take it out, or give the nodes a port";
+                reader.fault_at(section, key, problem, remedy);
+            }
+        }
+        return (Advertise::Configured, None);
+    }
+    if advertise == Some(Advertise::Dialled) {
+        let is_off = |value: &DeValue<'_>| value.as_str() == Some("off");
+        let has_header = section.value("proxy_protocol");
+        let has_header = has_header.is_some_and(|value| !is_off(value.get_ref()));
+        if !has("tls") && !has_header && !has("advertised_host") {
+            let remedy = format!(
+                "add [{}.tls], for the TLS server name, or proxy_protocol, for the destination in its header; or else \
+                 advertised_host",
+                section.path
+            );
+            let problem = "nothing tells what a client dialled";
+            reader.fault_at(section, "advertise", problem, remedy);
+        }
+    } else if advertise.is_some() || !has("advertise") {
+        reader.require(section, "advertised_host", "\"kafka.example.com\"");
+    }
+    let host = reader.get(section, "advertised_host", advertised_host);
+    (advertise.unwrap_or_default(), host)
+}
+
+/// The bootstrap port of port mode.
+fn read_bootstrap(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    modes: Modes,
+    ports: &mut Ports<'_>,
+) -> Option<NodePort> {
+    if !modes.ports {
+        for key in ["bootstrap_port", "bootstrap_advertised_port"] {
+            if section.value(key).is_some() {
+                let problem = "it has no effect: no node has a port, and clients come to sni.port";
+                let remedy = "take it out, or give the nodes a port";
+                reader.fault_at(section, key, problem, remedy);
+            }
+        }
+        return None;
+    }
+    let bound = reader.get_or(
+        section,
+        "bootstrap_port",
+        value::port,
+        DEFAULT_BOOTSTRAP_PORT,
+    );
+    let advertised = reader.get(section, "bootstrap_advertised_port", value::port);
+    ports.claim(
+        reader,
+        section,
+        ["bootstrap_port", "bootstrap_advertised_port"],
+        bound,
+        advertised,
+        1,
+    );
+    Some(NodePort {
+        bound,
+        advertised: advertised.unwrap_or(bound),
+    })
+}
+
 fn advertised_host(value: &DeValue<'_>) -> Result<String, Unfit> {
     address::advertised_host(&value::text(value)?)
+}
+
+fn advertise(value: &DeValue<'_>) -> Result<Advertise, Unfit> {
+    value::choice(value, &Advertise::WORDS)
 }
 
 fn unknown_apis(value: &DeValue<'_>) -> Result<UnknownApis, Unfit> {
@@ -158,134 +242,4 @@ fn unknown_apis(value: &DeValue<'_>) -> Result<UnknownApis, Unfit> {
 
 fn fetch_endpoints(value: &DeValue<'_>) -> Result<FetchEndpoints, Unfit> {
     value::choice(value, &FetchEndpoints::WORDS)
-}
-
-/// Where the ports of one cluster are bound and what they are advertised as.
-pub(super) struct Ports<'c> {
-    pub(super) claims: &'c mut Claims,
-    listen_address: IpAddr,
-    advertised_host: Option<&'c str>,
-}
-
-fn read_bootstrap(
-    reader: &mut Reader<'_>,
-    section: &Section<'_>,
-    ports: &mut Ports<'_>,
-) -> NodePort {
-    let bound = reader.get_or(
-        section,
-        "bootstrap_port",
-        value::port,
-        DEFAULT_BOOTSTRAP_PORT,
-    );
-    let advertised = reader.get(section, "bootstrap_advertised_port", value::port);
-    let ids = [NodeId(0)];
-    ports.claim(
-        reader,
-        section,
-        ["bootstrap_port", "bootstrap_advertised_port"],
-        bound,
-        advertised,
-        &ids,
-    );
-    NodePort {
-        bound,
-        advertised: advertised.unwrap_or(bound),
-    }
-}
-
-impl Ports<'_> {
-    /// Takes one port for each id from `bound` on, and the advertised ones.
-    pub(super) fn claim(
-        &mut self,
-        reader: &mut Reader<'_>,
-        section: &Section<'_>,
-        [key, advertised_key]: [&str; 2],
-        bound: u16,
-        advertised: Option<u16>,
-        ids: &[NodeId],
-    ) {
-        self.claims.refuse_zero(reader, section, key, bound);
-        if let Some(advertised) = advertised {
-            self.claims
-                .refuse_zero(reader, section, advertised_key, advertised);
-        }
-        let remedy = || match ids.len() {
-            1 => "choose another port".to_owned(),
-            n => format!("choose a port from which on {n} ports are free"),
-        };
-        let path = section.join(key);
-        let mut taken = Runs::default();
-        for (n, _) in ids.iter().enumerate() {
-            let port = nth(bound, n);
-            if let Some(owner) = self.claims.bind(self.listen_address, port, &path) {
-                taken.add(port, owner);
-            }
-        }
-        for run in &taken.0 {
-            let problem = format!("{run} taken by {}", run.owner);
-            reader.fault_at(section, key, problem, remedy());
-        }
-        let Some(host) = self.advertised_host else {
-            return;
-        };
-        let key = match advertised {
-            Some(_) => advertised_key,
-            None if taken.0.is_empty() => key,
-            // It is the same fault.
-            None => return,
-        };
-        let path = section.join(key);
-        let mut told = Runs::default();
-        for (n, _) in ids.iter().enumerate() {
-            let port = nth(advertised.unwrap_or(bound), n);
-            if let Some(owner) = self.claims.advertise(host, port, &path) {
-                told.add(port, owner);
-            }
-        }
-        for run in &told.0 {
-            let problem = format!("{run} advertised at {host} by {} already", run.owner);
-            reader.fault_at(section, key, problem, remedy());
-        }
-    }
-}
-
-/// The n-th port from a first one on; 0 stays 0.
-pub(super) fn nth(first: u16, n: usize) -> u16 {
-    match first {
-        0 => 0,
-        first => first.saturating_add(n as u16),
-    }
-}
-
-/// Ports in a row that somebody else has.
-#[derive(Default)]
-struct Runs(Vec<Run>);
-
-struct Run {
-    first: u16,
-    last: u16,
-    owner: String,
-}
-
-impl Runs {
-    fn add(&mut self, port: u16, owner: String) {
-        match self.0.last_mut() {
-            Some(run) if run.owner == owner && run.last + 1 == port => run.last = port,
-            _ => self.0.push(Run {
-                first: port,
-                last: port,
-                owner,
-            }),
-        }
-    }
-}
-
-impl std::fmt::Display for Run {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.first == self.last {
-            true => write!(f, "port {} is", self.first),
-            false => write!(f, "ports {} to {} are", self.first, self.last),
-        }
-    }
 }

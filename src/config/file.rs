@@ -128,9 +128,19 @@ fn read_limits(reader: &mut Reader<'_>, root: &Section<'_>) -> Limits {
     reader.known(&section, &keys::LIMITS);
     Limits {
         connections: reader.get_or(&section, "connections", value::connections, None),
-        connections_per_client: None,
-        connection_rate_per_client: None,
-        tls_handshakes: 1024,
+        connections_per_client: reader.get_or(
+            &section,
+            "connections_per_client",
+            value::connections_or_off,
+            None,
+        ),
+        connection_rate_per_client: reader.get_or(
+            &section,
+            "connection_rate_per_client",
+            value::rate_or_off,
+            None,
+        ),
+        tls_handshakes: reader.get_or(&section, "tls_handshakes", value::handshakes, 1024),
         in_flight: reader.get_or(&section, "in_flight", value::in_flight, 1024),
         // socket.request.max.bytes of a broker.
         request_bytes: reader.get_or(&section, "request_bytes", value::frame_size, 100 << 20),
@@ -152,11 +162,16 @@ fn read_timeouts(reader: &mut Reader<'_>, root: &Section<'_>) -> Timeouts {
     let minute = Some(seconds(60));
     Timeouts {
         connect: reader.get_or(&section, "connect", value::duration, seconds(5)),
-        tls_handshake: seconds(10),
+        tls_handshake: reader.get_or(&section, "tls_handshake", value::duration, seconds(10)),
         first_bytes: reader.get_or(&section, "first_bytes", value::duration, seconds(30)),
         stalled_write: reader.get_or(&section, "stalled_write", value::duration, seconds(60)),
         idle: reader.get_or(&section, "idle", value::duration_or_off, None),
-        max_connection_age: None,
+        max_connection_age: reader.get_or(
+            &section,
+            "max_connection_age",
+            value::duration_or_off,
+            None,
+        ),
         keepalive: reader.get_or(&section, "keepalive", value::keepalive, minute),
     }
 }

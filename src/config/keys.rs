@@ -26,35 +26,57 @@ pub const CLUSTER: Table = Table {
     keys: &[
         "bootstrap_servers",
         "advertised_host",
+        "advertise",
         "listen_address",
         "bootstrap_port",
         "bootstrap_advertised_port",
+        "proxy_protocol",
+        "proxy_protocol_from",
+        "allow",
+        "deny",
         "unknown_apis",
         "fetch_endpoints",
         "nodes",
+        "sni",
+        "tls",
+        "upstream_tls",
     ],
-    later: &[
-        ("advertise", "clients are always told advertised_host"),
-        ("sni", "each node has a port of its own, see nodes[].port"),
-        ("tls", "clients connect in plaintext"),
-        ("upstream_tls", "brokers are connected to in plaintext"),
-        (
-            "proxy_protocol",
-            "the load balancer must not send PROXY protocol headers",
-        ),
-        (
-            "proxy_protocol_from",
-            "the load balancer must not send PROXY protocol headers",
-        ),
-        ("allow", "let the load balancer or a firewall do it"),
-        ("deny", "let the load balancer or a firewall do it"),
-    ],
+    later: &[],
 };
 
 /// Some nodes of a cluster.
 pub const NODES: Table = Table {
     header: "[[clusters.<name>.nodes]]",
     keys: &["ids", "port", "advertised_port", "address"],
+    later: &[],
+};
+
+/// One port for all nodes of a cluster.
+pub const SNI: Table = Table {
+    header: "[clusters.<name>.sni]",
+    keys: &["port", "advertised_port", "bootstrap_host", "node_host"],
+    later: &[],
+};
+
+/// TLS towards clients.
+pub const TLS: Table = Table {
+    header: "[clusters.<name>.tls]",
+    keys: &[
+        "certificate",
+        "key",
+        "client_ca",
+        "client_auth",
+        "min_version",
+        "crl",
+        "ticket_keys",
+    ],
+    later: &[],
+};
+
+/// TLS towards brokers.
+pub const UPSTREAM_TLS: Table = Table {
+    header: "[clusters.<name>.upstream_tls]",
+    keys: &["ca", "certificate", "key", "server_name"],
     later: &[],
 };
 
@@ -77,21 +99,15 @@ pub const LIMITS: Table = Table {
     header: "[limits]",
     keys: &[
         "connections",
+        "connections_per_client",
+        "connection_rate_per_client",
+        "tls_handshakes",
         "in_flight",
         "request_bytes",
         "response_rewrite_bytes",
         "sasl_bytes",
     ],
-    later: &[
-        (
-            "connections_per_client",
-            "limits.connections bounds all clients together",
-        ),
-        (
-            "connection_rate_per_client",
-            "limits.connections bounds all clients together",
-        ),
-    ],
+    later: &[],
 };
 
 /// Bounds on how long a peer may make no progress.
@@ -99,18 +115,14 @@ pub const TIMEOUTS: Table = Table {
     header: "[timeouts]",
     keys: &[
         "connect",
+        "tls_handshake",
         "first_bytes",
         "stalled_write",
         "idle",
+        "max_connection_age",
         "keepalive",
     ],
-    later: &[
-        ("tls_handshake", "there is no TLS yet"),
-        (
-            "max_connection_age",
-            "a connection lives as long as its client uses it",
-        ),
-    ],
+    later: &[],
 };
 
 /// How the process goes away.
@@ -135,6 +147,18 @@ pub const LOG: Table = Table {
 };
 
 /// Every table.
-pub const TABLES: [&Table; 10] = [
-    &ROOT, &CLUSTER, &NODES, &ADMIN, &DNS, &LIMITS, &TIMEOUTS, &DRAIN, &RUNTIME, &LOG,
+pub const TABLES: [&Table; 13] = [
+    &ROOT,
+    &CLUSTER,
+    &NODES,
+    &SNI,
+    &TLS,
+    &UPSTREAM_TLS,
+    &ADMIN,
+    &DNS,
+    &LIMITS,
+    &TIMEOUTS,
+    &DRAIN,
+    &RUNTIME,
+    &LOG,
 ];

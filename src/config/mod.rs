@@ -3,14 +3,19 @@
 
 mod address;
 mod claims;
+mod clients;
 mod cluster;
 pub mod fault;
 mod file;
 pub mod keys;
 mod network;
 mod nodes;
+mod ports;
 mod reader;
 mod show;
+mod sni;
+mod template;
+mod tls;
 pub(crate) mod unit;
 mod value;
 
@@ -364,6 +369,11 @@ impl LogLevel {
 impl LogFormat {
     pub(crate) const WORDS: [(&'static str, LogFormat); 2] =
         [("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+impl Rate {
+    /// The times that a rate may be of, in seconds.
+    pub(crate) const UNITS: [(&'static str, u64); 3] = [("s", 1), ("m", 60), ("h", 3_600)];
 }
 
 impl Advertise {

@@ -1,10 +1,14 @@
 //! The configuration as understood, all defaults filled in, as TOML that reads back to the same.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
+use super::VirtualCluster;
 use super::reader::bare_or_quoted;
-use super::{Config, FetchEndpoints, LogFormat, LogLevel, UnknownApis, VirtualCluster};
+use super::{Advertise, ClientAuth, FetchEndpoints, LogFormat, LogLevel, ProxyProtocolMode};
+use super::{Config, Network, Rate, Sni, Tls, TlsVersion, UnknownApis, UpstreamTls};
+use crate::port_map::PortMap;
 
 impl Config {
     /// TOML text with every key.
@@ -17,18 +21,13 @@ impl Config {
             .admin
             .map_or(String::new(), |address| address.to_string());
         section(&mut out, "admin", &[("listen", quoted(&admin))]);
-        let hosts_file = self
-            .dns
-            .hosts_file
-            .as_deref()
-            .map(|path| path.display().to_string());
         let servers = list(self.dns.servers.iter().map(ToString::to_string));
         section(
             &mut out,
             "dns",
             &[
                 ("servers", servers),
-                ("hosts_file", quoted(&hosts_file.unwrap_or_default())),
+                ("hosts_file", path(self.dns.hosts_file.as_deref())),
             ],
         );
         let limits = &self.limits;
@@ -37,6 +36,17 @@ impl Config {
             "limits",
             &[
                 ("connections", auto(limits.connections)),
+                (
+                    "connections_per_client",
+                    limits
+                        .connections_per_client
+                        .map_or(quoted("off"), |count| count.to_string()),
+                ),
+                (
+                    "connection_rate_per_client",
+                    rate(limits.connection_rate_per_client),
+                ),
+                ("tls_handshakes", limits.tls_handshakes.to_string()),
                 ("in_flight", limits.in_flight.to_string()),
                 ("request_bytes", size(limits.request_bytes)),
                 (
@@ -52,9 +62,11 @@ impl Config {
             "timeouts",
             &[
                 ("connect", duration(timeouts.connect)),
+                ("tls_handshake", duration(timeouts.tls_handshake)),
                 ("first_bytes", duration(timeouts.first_bytes)),
                 ("stalled_write", duration(timeouts.stalled_write)),
                 ("idle", off(timeouts.idle)),
+                ("max_connection_age", off(timeouts.max_connection_age)),
                 ("keepalive", off(timeouts.keepalive)),
             ],
         );
@@ -83,56 +95,112 @@ impl Config {
 
 fn cluster(out: &mut String, cluster: &VirtualCluster) {
     let name = format!("clusters.{}", bare_or_quoted(&cluster.name));
-    let Some(bootstrap) = cluster
-        .ports
-        .as_ref()
-        .map(crate::port_map::PortMap::bootstrap)
-    else {
-        return;
-    };
+    let networks = |networks: &[Network]| list(networks.iter().map(ToString::to_string));
     let servers = list(cluster.bootstrap_servers.iter().map(ToString::to_string));
-    section(
-        out,
-        &name,
-        &[
-            ("bootstrap_servers", servers),
-            (
-                "advertised_host",
-                quoted(cluster.advertised_host.as_deref().unwrap_or_default()),
-            ),
-            (
-                "listen_address",
-                quoted(&cluster.listen_address.to_string()),
-            ),
+    let mut keys = vec![("bootstrap_servers", servers)];
+    if let Some(host) = &cluster.advertised_host {
+        keys.push(("advertised_host", quoted(host)));
+    }
+    keys.extend([
+        ("advertise", word(&Advertise::WORDS, cluster.advertise)),
+        (
+            "listen_address",
+            quoted(&cluster.listen_address.to_string()),
+        ),
+    ]);
+    if let Some(bootstrap) = cluster.ports.as_ref().map(PortMap::bootstrap) {
+        keys.extend([
             ("bootstrap_port", bootstrap.bound.to_string()),
             (
                 "bootstrap_advertised_port",
                 bootstrap.advertised.to_string(),
             ),
-            (
-                "unknown_apis",
-                word(&UnknownApis::WORDS, cluster.unknown_apis),
-            ),
-            (
-                "fetch_endpoints",
-                word(&FetchEndpoints::WORDS, cluster.fetch_endpoints),
-            ),
-        ],
-    );
+        ]);
+    }
+    let proxy_protocol = &cluster.proxy_protocol;
+    let mode = word(&ProxyProtocolMode::WORDS, proxy_protocol.mode);
+    let unknown_apis = word(&UnknownApis::WORDS, cluster.unknown_apis);
+    let fetch_endpoints = word(&FetchEndpoints::WORDS, cluster.fetch_endpoints);
+    keys.extend([
+        ("proxy_protocol", mode),
+        ("proxy_protocol_from", networks(&proxy_protocol.from)),
+        ("allow", networks(&cluster.access.allow)),
+        ("deny", networks(&cluster.access.deny)),
+        ("unknown_apis", unknown_apis),
+        ("fetch_endpoints", fetch_endpoints),
+    ]);
+    section(out, &name, &keys);
+    if let Some(sni) = &cluster.sni {
+        self::sni(out, &name, sni);
+    }
+    if let Some(tls) = &cluster.tls {
+        self::tls(out, &name, tls);
+    }
+    if let Some(tls) = &cluster.upstream_tls {
+        upstream_tls(out, &name, tls);
+    }
     for entry in &cluster.entries {
-        let mut keys = vec![
-            ("ids", quoted(&entry.ids)),
-            ("port", entry.port.unwrap_or_default().to_string()),
-            (
-                "advertised_port",
-                entry.advertised_port.unwrap_or_default().to_string(),
-            ),
+        let mut keys = vec![("ids", quoted(&entry.ids))];
+        let ports = [
+            ("port", entry.port),
+            ("advertised_port", entry.advertised_port),
         ];
+        let ports = ports.into_iter();
+        keys.extend(ports.filter_map(|(key, port)| Some((key, port?.to_string()))));
         if let Some(address) = &entry.address {
             keys.push(("address", quoted(address)));
         }
         section(out, &format!("[{name}.nodes]"), &keys);
     }
+}
+
+fn sni(out: &mut String, cluster: &str, sni: &Sni) {
+    let port = sni.ports.bootstrap();
+    section(
+        out,
+        &format!("{cluster}.sni"),
+        &[
+            ("port", port.bound.to_string()),
+            ("advertised_port", port.advertised.to_string()),
+            ("bootstrap_host", quoted(&sni.bootstrap_host)),
+            ("node_host", quoted(&sni.node_host)),
+        ],
+    );
+}
+
+fn tls(out: &mut String, cluster: &str, tls: &Tls) {
+    section(
+        out,
+        &format!("{cluster}.tls"),
+        &[
+            ("certificate", path(Some(&tls.certificate))),
+            ("key", path(Some(&tls.key))),
+            ("client_ca", path(tls.client_ca.as_deref())),
+            ("client_auth", word(&ClientAuth::WORDS, tls.client_auth)),
+            ("min_version", word(&TlsVersion::WORDS, tls.min_version)),
+            ("crl", path(tls.crl.as_deref())),
+            ("ticket_keys", path(tls.ticket_keys.as_deref())),
+        ],
+    );
+}
+
+fn upstream_tls(out: &mut String, cluster: &str, tls: &UpstreamTls) {
+    let (certificate, key) = tls.identity.as_ref().map_or((None, None), |(c, k)| {
+        (Some(c.as_path()), Some(k.as_path()))
+    });
+    section(
+        out,
+        &format!("{cluster}.upstream_tls"),
+        &[
+            ("ca", path(tls.ca.as_deref())),
+            ("certificate", path(certificate)),
+            ("key", path(key)),
+            (
+                "server_name",
+                quoted(tls.server_name.as_deref().unwrap_or_default()),
+            ),
+        ],
+    );
 }
 
 fn section(out: &mut String, name: &str, keys: &[(&str, String)]) {
@@ -152,6 +220,23 @@ fn quoted(text: &str) -> String {
 fn list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items.map(|item| quoted(&item)).collect();
     format!("[{}]", items.join(", "))
+}
+
+/// What comes from a TOML string can be shown as it is; none is the empty string.
+fn path(path: Option<&Path>) -> String {
+    let text = path.map(|path| path.display().to_string());
+    quoted(&text.unwrap_or_default())
+}
+
+fn rate(rate: Option<Rate>) -> String {
+    let Some(rate) = rate else {
+        return quoted("off");
+    };
+    let unit = Rate::UNITS
+        .iter()
+        .find(|(_, seconds)| *seconds == rate.per.as_secs());
+    let unit = unit.map_or("", |(unit, _)| unit);
+    quoted(&format!("{}/{unit}", rate.count))
 }
 
 fn auto(count: Option<usize>) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::reader::{Unfit, kind};
-use super::unit;
+use super::{Rate, unit};
 
 fn wanted<T>(value: &DeValue<'_>, what: &str, example: &str) -> Result<T, Unfit> {
     let problem = format!("{} where {what} is wanted", kind(value));
@@ -69,6 +69,46 @@ fn in_range_or_auto(
 /// Client connections.
 pub(super) fn connections(value: &DeValue<'_>) -> Result<Option<usize>, Unfit> {
     in_range_or_auto(value, 1..=1_000_000)
+}
+
+/// Connections of one client, or "off" for no limit.
+pub(super) fn connections_or_off(value: &DeValue<'_>) -> Result<Option<usize>, Unfit> {
+    match value.as_str() {
+        Some("off") => Ok(None),
+        _ => in_range(value, 1..=1_000_000)
+            .map(|number| Some(number as usize))
+            .map_err(|(problem, remedy)| (problem, remedy + ", or \"off\"")),
+    }
+}
+
+/// TLS handshakes under way.
+pub(super) fn handshakes(value: &DeValue<'_>) -> Result<usize, Unfit> {
+    in_range(value, 1..=1_000_000).map(|number| number as usize)
+}
+
+/// So many within a time, or "off" for no limit.
+pub(super) fn rate_or_off(value: &DeValue<'_>) -> Result<Option<Rate>, Unfit> {
+    let text = value.as_str();
+    if text == Some("off") {
+        return Ok(None);
+    }
+    let remedy = "write a whole number from 1 to 1000000 for each second, minute or hour, such as \"20/s\" or \"600/m\", or \"off\"";
+    let rate = text.and_then(|text| {
+        let (count, unit) = text.split_once('/')?;
+        let (_, per) = Rate::UNITS
+            .iter()
+            .find(|(word, _)| *word == unit.trim_start())?;
+        let count = unit::whole(count.trim_end())?;
+        Some((count, Duration::from_secs(*per)))
+    });
+    match rate {
+        Some((count @ 1..=1_000_000, per)) => Ok(Some(Rate {
+            count: count as u32,
+            per,
+        })),
+        Some(_) => Err((format!("{} is out of range", shown(value)), remedy.into())),
+        None => Err((format!("{} is no rate", shown(value)), remedy.into())),
+    }
 }
 
 /// Worker threads.

@@ -43,10 +43,11 @@ line 4: clusters.main.advertised_host: \"0.0.0.0\" is a wildcard, which no clien
     write the name or address that clients outside use, such as \"kafka.example.com\"
 line 5: clusters.main.bootstrap_port: port 0 would be another port after each start
     write a port from 1 to 65535
-line 6: clusters.main.tls: this version does not support it yet
-    take it out: clients connect in plaintext
+line 6: clusters.main.tls.key: missing
+    add: key = \"tls.key\"
 line 7: clusters.main.nodes[0].port: missing
     add: port = 9093
+    or one port for all nodes, by TLS server name: [clusters.main.sni]
 line 8: clusters.main.nodes[0].ids: \"9-0\" runs backwards
     write \"0-9\"
 line 10: limits.connections: 0 is out of range

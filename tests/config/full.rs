@@ -1,4 +1,4 @@
-//! `config/full.toml` has every key, each at its default.
+//! `config/full.toml` has every key, each at its default. Tables that are off unless they are written are commented out.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,37 @@ use toml::{Table, Value};
 use crate::config;
 
 /// Keys without a default: what they stand for has to be said, or (an address) has no value when it is not given.
-const WITHOUT_DEFAULT: [&str; 5] = [
+const WITHOUT_DEFAULT: [&str; 10] = [
     "clusters.main.bootstrap_servers",
     "clusters.main.advertised_host",
     "clusters.main.nodes.ids",
     "clusters.main.nodes.port",
     "clusters.main.nodes.address",
+    "clusters.main.sni.port",
+    "clusters.main.sni.bootstrap_host",
+    "clusters.main.sni.node_host",
+    "clusters.main.tls.certificate",
+    "clusters.main.tls.key",
 ];
 
+/// The tables that are commented out.
+const OFF: [&str; 3] = [
+    "clusters.main.sni",
+    "clusters.main.tls",
+    "clusters.main.upstream_tls",
+];
+
+fn text() -> String {
+    std::fs::read_to_string("config/full.toml").expect("it is there")
+}
+
+/// The file with all tables: after a sign without a space stands what may be written.
 fn full() -> Table {
-    let text = std::fs::read_to_string("config/full.toml").expect("it is there");
+    let uncomment = |line: &str| match line.strip_prefix('#') {
+        Some(key) if !key.is_empty() && !key.starts_with(' ') => format!("{key}\n"),
+        _ => format!("{line}\n"),
+    };
+    let text: String = text().lines().map(uncomment).collect();
     text.parse().expect("it is TOML")
 }
 
@@ -78,8 +99,20 @@ fn optional() -> Vec<String> {
 
 #[test]
 fn it_is_accepted() {
-    let config = Config::from_file("config/full.toml".as_ref(), &ParseOptions::default());
-    assert_eq!(config.expect("it is accepted"), parse(&full()));
+    let read = Config::from_file("config/full.toml".as_ref(), &ParseOptions::default());
+    assert_eq!(read.expect("it is accepted"), config(&text()));
+}
+
+#[test]
+fn what_is_commented_out_is_off() {
+    let mut full = full();
+    for path in OFF {
+        let (cluster, table) = table_of(&mut full, path);
+        assert!(cluster.remove(table).is_some(), "{path}");
+    }
+    assert_eq!(full, text().parse().expect("it is TOML"));
+    let main = &config(&text()).clusters["main"];
+    assert!(main.sni.is_none() && main.tls.is_none() && main.upstream_tls.is_none());
 }
 
 #[test]
@@ -92,9 +125,14 @@ fn it_has_every_key_that_is_read_and_no_other() {
             header if header == keys::ROOT.header => &full,
             header if header == keys::CLUSTER.header => cluster,
             header if header == keys::NODES.header => node,
-            header => full[header.trim_matches(['[', ']'])]
-                .as_table()
-                .expect("a table"),
+            header => {
+                let header = header.trim_matches(['[', ']']);
+                let table = match header.strip_prefix("clusters.<name>.") {
+                    Some(of_cluster) => &cluster[of_cluster],
+                    None => &full[header],
+                };
+                table.as_table().expect("a table")
+            }
         };
         let written: BTreeSet<&str> = written.keys().map(String::as_str).collect();
         let known: BTreeSet<&str> = table.keys.iter().copied().collect();
@@ -106,7 +144,7 @@ fn it_has_every_key_that_is_read_and_no_other() {
 fn each_key_that_is_left_out_has_the_value_that_it_says() {
     let full = parse(&full());
     let optional = optional();
-    assert_eq!(optional.len(), 24, "{optional:?}");
+    assert_eq!(optional.len(), 44, "{optional:?}");
     for path in optional {
         assert_eq!(parse(&without(&path)), full, "{path} is not at its default");
     }
@@ -127,30 +165,49 @@ fn all_keys_left_out_have_the_values_that_it_says() {
 #[test]
 fn each_key_with_another_value_makes_another_configuration() {
     let default = parse(&full());
+    let mut tried = BTreeSet::new();
     for (path, value) in [
         ("clusters.main.bootstrap_servers", "[\"other:9092\"]"),
         ("clusters.main.advertised_host", "\"other.example.com\""),
+        ("clusters.main.advertise", "\"dialled\""),
         ("clusters.main.listen_address", "\"::\""),
         ("clusters.main.bootstrap_port", "9000"),
         ("clusters.main.bootstrap_advertised_port", "9000"),
+        ("clusters.main.allow", "[\"192.0.2.0/24\"]"),
+        ("clusters.main.deny", "[\"2001:db8::/32\"]"),
         ("clusters.main.unknown_apis", "\"forward\""),
         ("clusters.main.fetch_endpoints", "\"cap\""),
         ("clusters.main.nodes.ids", "\"1-10\""),
         ("clusters.main.nodes.port", "9193"),
         ("clusters.main.nodes.advertised_port", "9193"),
         ("clusters.main.nodes.address", "\"b-{ordinal}:9092\""),
+        ("clusters.main.sni.port", "9444"),
+        ("clusters.main.sni.advertised_port", "443"),
+        ("clusters.main.sni.bootstrap_host", "\"b.example.com\""),
+        ("clusters.main.sni.node_host", "\"b-{ordinal}.example.com\""),
+        ("clusters.main.tls.certificate", "\"other.crt\""),
+        ("clusters.main.tls.key", "\"other.key\""),
+        ("clusters.main.tls.min_version", "\"1.3\""),
+        ("clusters.main.tls.ticket_keys", "\"tickets\""),
+        ("clusters.main.upstream_tls.ca", "\"ca.crt\""),
+        ("clusters.main.upstream_tls.server_name", "\"b-{node_id}\""),
         ("admin.listen", "\"\""),
         ("dns.servers", "[\"10.96.0.10\"]"),
         ("dns.hosts_file", "\"hosts\""),
         ("limits.connections", "10"),
+        ("limits.connections_per_client", "10"),
+        ("limits.connection_rate_per_client", "\"20/s\""),
+        ("limits.tls_handshakes", "10"),
         ("limits.in_flight", "10"),
         ("limits.request_bytes", "\"1MiB\""),
         ("limits.response_rewrite_bytes", "\"2MiB\""),
         ("limits.sasl_bytes", "\"1MiB\""),
         ("timeouts.connect", "\"1s\""),
+        ("timeouts.tls_handshake", "\"1s\""),
         ("timeouts.first_bytes", "\"1s\""),
         ("timeouts.stalled_write", "\"1s\""),
         ("timeouts.idle", "\"1s\""),
+        ("timeouts.max_connection_age", "\"1h\""),
         ("timeouts.keepalive", "\"off\""),
         ("drain.grace", "\"1s\""),
         ("runtime.threads", "1"),
@@ -158,15 +215,48 @@ fn each_key_with_another_value_makes_another_configuration() {
         ("log.level", "\"warn\""),
         ("log.format", "\"json\""),
     ] {
+        let table = with(&[(path, value)]);
+        assert_ne!(parse(&table), default, "{path} is not read");
+        tried.insert(path);
+    }
+    // These want others beside them.
+    for values in [
+        &[
+            ("clusters.main.proxy_protocol", "\"required\""),
+            ("clusters.main.proxy_protocol_from", "[\"10.0.0.0/8\"]"),
+        ][..],
+        &[
+            ("clusters.main.tls.client_ca", "\"ca.crt\""),
+            ("clusters.main.tls.client_auth", "\"optional\""),
+            ("clusters.main.tls.crl", "\"crl\""),
+        ],
+        &[
+            ("clusters.main.upstream_tls.certificate", "\"our.crt\""),
+            ("clusters.main.upstream_tls.key", "\"our.key\""),
+        ],
+    ] {
+        let all = parse(&with(values));
+        for (path, _) in values {
+            let mut table = with(values);
+            let (parent, key) = table_of(&mut table, path);
+            parent.insert(key.to_owned(), table_of(&mut full(), path).0[key].clone());
+            let without = Config::from_toml(&table.to_string(), &ParseOptions::default());
+            assert_ne!(without, Ok(all.clone()), "{path} is not read");
+            tried.insert(path);
+        }
+    }
+    let all = leaves(&full(), "");
+    let all: BTreeSet<&str> = all.iter().map(String::as_str).collect();
+    assert_eq!(all, tried, "a key is missing in this test");
+}
+
+/// The file with other values.
+fn with(values: &[(&str, &str)]) -> Table {
+    let mut table = full();
+    for (path, value) in values {
         let value: Table = format!("v = {value}").parse().expect("it is TOML");
-        let mut table = full();
         let (parent, key) = table_of(&mut table, path);
         parent.insert(key.to_owned(), value["v"].clone());
-        assert_ne!(parse(&table), default, "{path} is not read");
     }
-    assert_eq!(
-        leaves(&full(), "").len(),
-        27 + 2,
-        "a key is missing in this test"
-    );
+    table
 }

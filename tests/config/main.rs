@@ -8,12 +8,17 @@
 )]
 
 mod addresses;
+mod arbitrary;
+mod clients;
+mod dialled;
 mod documents;
 mod full;
 mod keys;
 mod nodes;
 mod ports;
 mod show;
+mod sni;
+mod tls;
 mod values;
 
 use portolan::config::{Config, Fault, ParseOptions};

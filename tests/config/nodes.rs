@@ -186,6 +186,7 @@ fn an_entry_needs_ids_and_a_port() {
     assert_eq!(
         refused(head),
         "line 4: clusters.main.nodes[0].ids: missing\n    add: ids = \"0-9\"\n\
-         line 4: clusters.main.nodes[0].port: missing\n    add: port = 9093"
+         line 4: clusters.main.nodes[0].port: missing\n    add: port = 9093\n    \
+         or one port for all nodes, by TLS server name: [clusters.main.sni]"
     );
 }

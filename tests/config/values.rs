@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use portolan::config::Rate;
+
 use crate::{LEAST, config, least_with, refused};
 
 const DURATION: &str = "write a whole number with a unit (ms, s, m, h), such as \"30s\"";
@@ -172,6 +174,13 @@ fn absurd_counts_are_refused() {
     for (table, key, value, most) in [
         ("limits", "connections", "0", "1000000, or \"auto\""),
         ("limits", "connections", "1000001", "1000000, or \"auto\""),
+        (
+            "limits",
+            "connections_per_client",
+            "0",
+            "1000000, or \"off\"",
+        ),
+        ("limits", "tls_handshakes", "0", "1000000"),
         ("limits", "in_flight", "0", "100000"),
         ("limits", "in_flight", "9223372036854775807", "100000"),
         ("runtime", "threads", "-2", "1024, or \"auto\""),
@@ -190,6 +199,66 @@ fn absurd_counts_are_refused() {
         value_refused("limits", "in_flight", "\"auto\""),
         "a string where a number is wanted\n    write a number from 1 to 100000"
     );
+}
+
+#[test]
+fn limits_of_each_client_are_off_or_a_number() {
+    let limits = |line: &str| config(&in_table("limits", line)).limits;
+    assert_eq!(limits("").connections_per_client, None);
+    let off = limits("connections_per_client = \"off\"");
+    assert_eq!(off.connections_per_client, None);
+    let ten = limits("connections_per_client = 10");
+    assert_eq!(ten.connections_per_client, Some(10));
+    assert_eq!(
+        value_refused("limits", "connections_per_client", "\"auto\""),
+        "a string where a number is wanted\n    write a number from 1 to 1000000, or \"off\""
+    );
+}
+
+#[test]
+fn a_rate_is_a_number_for_each_second_minute_or_hour() {
+    let rate = |written: &str| {
+        let line = format!("connection_rate_per_client = \"{written}\"");
+        let limits = config(&in_table("limits", &line)).limits;
+        limits.connection_rate_per_client
+    };
+    assert_eq!(rate("off"), None);
+    for (written, count, seconds) in [
+        ("20/s", 20, 1),
+        ("600/m", 600, 60),
+        ("1/h", 1, 3600),
+        ("1000000 / s", 1_000_000, 1),
+    ] {
+        let per = Duration::from_secs(seconds);
+        assert_eq!(rate(written), Some(Rate { count, per }), "{written}");
+    }
+    for (written, problem) in [
+        ("20", "20 is no rate"),
+        ("\"20\"", "\"20\" is no rate"),
+        ("\"20/\"", "\"20/\" is no rate"),
+        ("\"/s\"", "\"/s\" is no rate"),
+        ("\"-1/s\"", "\"-1/s\" is no rate"),
+        ("\"0.5/s\"", "\"0.5/s\" is no rate"),
+        ("\"20/d\"", "\"20/d\" is no rate"),
+        ("\"20/10s\"", "\"20/10s\" is no rate"),
+        ("\"20s\"", "\"20s\" is no rate"),
+        ("\"auto\"", "\"auto\" is no rate"),
+        ("true", "a boolean is no rate"),
+        ("\"0/s\"", "\"0/s\" is out of range"),
+        ("\"1000001/s\"", "\"1000001/s\" is out of range"),
+        (
+            "\"99999999999999999999/h\"",
+            "\"99999999999999999999/h\" is out of range",
+        ),
+    ] {
+        assert_eq!(
+            value_refused("limits", "connection_rate_per_client", written),
+            format!(
+                "{problem}\n    write a whole number from 1 to 1000000 for each second, minute or hour, such as \"20/s\" or \
+                 \"600/m\", or \"off\""
+            )
+        );
+    }
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Failure, File, print};
-use crate::config::{Config, NodeAddress};
-use crate::port_map::{NodePort, Route};
+use crate::config::{Advertise, Config, NodeAddress, VirtualCluster};
+use crate::port_map::Route;
 
 /// Which table to print, and how.
 #[derive(Args, Debug)]
@@ -69,61 +70,86 @@ pub(super) fn table(config: &Config) -> String {
     columns(&rows(config))
 }
 
-/// One port.
+/// One route of one mode.
 #[derive(Serialize)]
 struct Row<'a> {
     cluster: &'a str,
+    mode: Mode,
     route: String,
     node_id: Option<i32>,
     listen: String,
     bound: u16,
-    advertised_host: &'a str,
+    /// `None` where it is what each client dialled, and nothing else.
+    advertised_host: Option<&'a str>,
     advertised_port: u16,
+    /// Clients are told the host that they dialled, and `advertised_host` where that is not known.
+    dialled: bool,
     broker: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    /// The port tells the route.
+    Port,
+    /// The TLS server name tells it.
+    Sni,
 }
 
 fn rows(config: &Config) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for cluster in config.clusters.values() {
-        let Some(ports) = &cluster.ports else {
-            continue;
-        };
-        let mut row = |route: Route, port: NodePort, broker| {
-            rows.push(Row {
+        let sni = cluster.sni.as_ref().map(|sni| (Mode::Sni, &sni.ports));
+        let ports = cluster.ports.as_ref().map(|ports| (Mode::Port, ports));
+        for (mode, ports) in ports.into_iter().chain(sni) {
+            let routes = [(Route::Bootstrap, ports.bootstrap())].into_iter();
+            let nodes = ports.nodes().map(|(id, port)| (Route::Node(id), port));
+            rows.extend(routes.chain(nodes).map(|(route, port)| Row {
                 cluster: &cluster.name,
+                mode,
                 route: route.to_string(),
                 node_id: match route {
                     Route::Bootstrap => None,
                     Route::Node(id) => Some(id.0),
                 },
-                listen: std::net::SocketAddr::new(cluster.listen_address, port.bound).to_string(),
+                listen: SocketAddr::new(cluster.listen_address, port.bound).to_string(),
                 bound: port.bound,
-                advertised_host: ports.host_of(route).unwrap_or_default(),
+                advertised_host: ports.host_of(route),
                 advertised_port: port.advertised,
-                broker,
-            });
-        };
-        let servers = cluster.bootstrap_servers.iter();
-        let servers = servers.map(ToString::to_string).collect();
-        row(Route::Bootstrap, ports.bootstrap(), servers);
-        for (id, port) in ports.nodes() {
-            let broker = match cluster.nodes.get(&id) {
-                Some(NodeAddress::Configured(address)) => vec![address.to_string()],
-                Some(NodeAddress::Learned) | None => Vec::new(),
-            };
-            row(Route::Node(id), port, broker);
+                dialled: mode == Mode::Port && cluster.advertise == Advertise::Dialled,
+                broker: brokers(cluster, route),
+            }));
         }
     }
     rows
+}
+
+/// Where a route leads to; empty where it is not known yet.
+fn brokers(cluster: &VirtualCluster, route: Route) -> Vec<String> {
+    match route {
+        Route::Bootstrap => {
+            let servers = cluster.bootstrap_servers.iter();
+            servers.map(ToString::to_string).collect()
+        }
+        Route::Node(id) => match cluster.nodes.get(&id) {
+            Some(NodeAddress::Configured(address)) => vec![address.to_string()],
+            Some(NodeAddress::Learned) | None => Vec::new(),
+        },
+    }
 }
 
 /// Columns, as wide as their widest cell.
 fn columns(rows: &[Row<'_>]) -> String {
     let mut cells = vec![["CLUSTER", "ROUTE", "BOUND", "ADVERTISED", "BROKER"].map(str::to_owned)];
     for row in rows {
-        let host = match row.advertised_host.contains(':') {
-            true => format!("[{}]", row.advertised_host),
-            false => row.advertised_host.to_owned(),
+        let host = row.advertised_host.map(|host| match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host.to_owned(),
+        });
+        let host = match (row.dialled, host) {
+            (true, Some(host)) => format!("(dialled, else {host})"),
+            (true, None) => "(dialled)".to_owned(),
+            (false, host) => host.unwrap_or_default(),
         };
         let broker = match row.broker.is_empty() {
             true => "(learned)".to_owned(),
@@ -165,14 +191,27 @@ fn json(rows: &[Row<'_>]) -> Result<String, Failure> {
 /// Kubernetes wants each port number once, and names that are unique, at most 15 characters, of lower case letters,
 /// digits and hyphens.
 fn service(rows: &[Row<'_>]) -> Result<String, Failure> {
+    // The port of SNI mode is that of all routes.
+    let is_own = |row: &&Row<'_>| row.mode == Mode::Port || row.node_id.is_none();
+    let rows: Vec<&Row<'_>> = rows.iter().filter(is_own).collect();
     let mut ports: BTreeMap<u16, &str> = BTreeMap::new();
-    for row in rows {
-        if let Some(other) = ports.insert(row.advertised_port, row.cluster) {
-            return Err(Failure::Usage(format!(
-                "the clusters {other} and {} both advertise port {}, and a Service can have it once: make a Service of \
-                 each cluster, with --cluster {other} and --cluster {}",
-                row.cluster, row.advertised_port, row.cluster
-            )));
+    for row in &rows {
+        let port = row.advertised_port;
+        match ports.insert(port, row.cluster) {
+            Some(other) if other == row.cluster => {
+                return Err(Failure::Usage(format!(
+                    "{other} advertises port {port} twice, at different hosts, and a Service can have it once: choose \
+                     another sni.advertised_port, or make two Services by hand"
+                )));
+            }
+            Some(other) => {
+                return Err(Failure::Usage(format!(
+                    "the clusters {other} and {} both advertise port {port}, and a Service can have it once: make a \
+                     Service of each cluster, with --cluster {other} and --cluster {}",
+                    row.cluster, row.cluster
+                )));
+            }
+            None => {}
         }
     }
     let several = rows
@@ -184,11 +223,13 @@ fn service(rows: &[Row<'_>]) -> Result<String, Failure> {
         if row.cluster != cluster.1 {
             cluster = (cluster.0 + 1, row.cluster);
         }
-        let name = match (several, row.node_id) {
-            (false, None) => "bootstrap".to_owned(),
-            (false, Some(id)) => format!("node-{id}"),
-            (true, None) => format!("c{}-bootstrap", cluster.0),
-            (true, Some(id)) => format!("c{}-n{id}", cluster.0),
+        let name = match (several, row.mode, row.node_id) {
+            (false, Mode::Sni, _) => "sni".to_owned(),
+            (false, Mode::Port, None) => "bootstrap".to_owned(),
+            (false, Mode::Port, Some(id)) => format!("node-{id}"),
+            (true, Mode::Sni, _) => format!("c{}-sni", cluster.0),
+            (true, Mode::Port, None) => format!("c{}-bootstrap", cluster.0),
+            (true, Mode::Port, Some(id)) => format!("c{}-n{id}", cluster.0),
         };
         let name = match name.len() > LONGEST_PORT_NAME {
             // A hundred clusters, or ids of ten digits: not worth a nice name.

@@ -21,6 +21,21 @@ port = 19093
 advertised_port = 9093
 ";
 
+/// SNI mode, with port mode beside it or without.
+fn sni(has_ports: bool) -> String {
+    let (host, port) = match has_ports {
+        true => ("advertised_host = \"kafka.example.com\"", "port = 9093"),
+        false => ("", ""),
+    };
+    format!(
+        "[clusters.main]\nbootstrap_servers = [\"a:1\"]\n{host}\n\
+         [clusters.main.sni]\nport = 9443\nadvertised_port = 443\nbootstrap_host = \"kafka.example.com\"\n\
+         node_host = \"b-{{node_id}}.example.com\"\n\
+         [clusters.main.tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"\n\
+         [[clusters.main.nodes]]\nids = \"0-1\"\n{port}\naddress = \"k-{{node_id}}:9092\"\n"
+    )
+}
+
 fn map(text: &str, arguments: &[&str]) -> Outcome {
     let arguments = ["map", "-"].into_iter().chain(arguments.iter().copied());
     finish(&mut portolan(arguments), text)
@@ -87,8 +102,9 @@ fn json_has_one_object_for_each_port() {
     let value: Value = serde_json::from_str(&outcome.stdout).expect("it is JSON");
     let row = |route: &str, id: Value, bound: u16, advertised: u16, broker: &[&str]| {
         json!({
-            "cluster": "orders", "route": route, "node_id": id, "listen": format!("[::]:{bound}"), "bound": bound,
-            "advertised_host": "2001:db8::7", "advertised_port": advertised, "broker": broker
+            "cluster": "orders", "mode": "port", "route": route, "node_id": id, "listen": format!("[::]:{bound}"),
+            "bound": bound, "advertised_host": "2001:db8::7", "advertised_port": advertised, "dialled": false,
+            "broker": broker
         })
     };
     let expected = json!([
@@ -121,6 +137,117 @@ ports:
 "
     );
     assert_eq!(ports_of_service(&outcome.stdout).len(), 3);
+}
+
+#[test]
+fn in_sni_mode_all_routes_have_one_port_and_a_name_each() {
+    let alone = "\
+CLUSTER  ROUTE      BOUND         ADVERTISED             BROKER
+main     bootstrap  0.0.0.0:9443  kafka.example.com:443  a:1
+main     node-0     0.0.0.0:9443  b-0.example.com:443    k-0:9092
+main     node-1     0.0.0.0:9443  b-1.example.com:443    k-1:9092
+";
+    assert_eq!(map(&sni(false), &[]).stdout, alone);
+    assert_eq!(
+        map(&sni(true), &[]).stdout,
+        "\
+CLUSTER  ROUTE      BOUND         ADVERTISED              BROKER
+main     bootstrap  0.0.0.0:9092  kafka.example.com:9092  a:1
+main     node-0     0.0.0.0:9093  kafka.example.com:9093  k-0:9092
+main     node-1     0.0.0.0:9094  kafka.example.com:9094  k-1:9092
+main     bootstrap  0.0.0.0:9443  kafka.example.com:443   a:1
+main     node-0     0.0.0.0:9443  b-0.example.com:443     k-0:9092
+main     node-1     0.0.0.0:9443  b-1.example.com:443     k-1:9092
+"
+    );
+    let outcome = map(&sni(false), &["--output", "json"]);
+    let value: Value = serde_json::from_str(&outcome.stdout).expect("it is JSON");
+    assert_eq!(
+        value[2],
+        json!({
+            "cluster": "main", "mode": "sni", "route": "node-1", "node_id": 1, "listen": "0.0.0.0:9443", "bound": 9443,
+            "advertised_host": "b-1.example.com", "advertised_port": 443, "dialled": false, "broker": ["k-1:9092"]
+        })
+    );
+}
+
+#[test]
+fn the_files_of_tls_need_not_be_there() {
+    let text = include_str!("../../config/tls.toml");
+    let outcome = map(text, &[]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let last = outcome.stdout.lines().last().unwrap_or_default();
+    let name = "broker-199.kafka.example.com:9092";
+    assert!(
+        last.contains("0.0.0.0:9092") && last.contains(name),
+        "{last}"
+    );
+    let shown = finish(&mut portolan(["config", "show", "-"]), text);
+    assert_eq!(shown.code, Some(0));
+    assert_eq!(map(&shown.stdout, &[]).stdout, outcome.stdout);
+}
+
+#[test]
+fn a_service_has_the_port_of_sni_mode_once() {
+    let ports = |text: &str| ports_of_service(&map(text, &["--output", "service"]).stdout);
+    assert_eq!(ports(&sni(false)), [("sni".into(), 443, 9443)]);
+    let both = ports(&sni(true));
+    assert_eq!(both.len(), 4);
+    assert_eq!(both[3], ("sni".into(), 443, 9443));
+    let other = cluster("other", "other.example.com", 19092, "0-2");
+    let several = ports(&format!("{}{other}", sni(false)));
+    assert_eq!(several[0], ("c1-sni".into(), 443, 9443));
+    assert_eq!(several[1], ("c2-bootstrap".into(), 19092, 19092));
+}
+
+#[test]
+fn a_service_cannot_have_the_port_of_both_modes() {
+    let text = sni(true)
+        .replace("port = 443", "port = 9094")
+        .replace("bootstrap_host = \"kafka.", "bootstrap_host = \"sni.");
+    let outcome = map(&text, &["--output", "service"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
+    assert_eq!(
+        outcome.stderr,
+        "portolan: main advertises port 9094 twice, at different hosts, and a Service can have it once: choose another \
+         sni.advertised_port, or make two Services by hand\n"
+    );
+    assert_eq!(map(&text, &[]).code, Some(0));
+}
+
+#[test]
+fn a_host_that_clients_dial_is_shown_as_such() {
+    let tls = "[clusters.main.tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"\n";
+    let host = "advertised_host = \"kafka.example.com\"";
+    let known = GOOD.replace(host, &format!("{host}\nadvertise = \"dialled\""));
+    let unknown = GOOD.replace(host, "advertise = \"dialled\"") + tls;
+    let second = |text: &str| {
+        let table = map(text, &[]).stdout;
+        let json = map(text, &["--output", "json"]).stdout;
+        let json: Value = serde_json::from_str(&json).expect("it is JSON");
+        let row = table.lines().nth(2).unwrap_or_default().to_owned();
+        (
+            row,
+            json[1]["advertised_host"].clone(),
+            json[1]["dialled"].clone(),
+        )
+    };
+    assert_eq!(
+        second(&unknown),
+        (
+            "main     node-0     0.0.0.0:9093  (dialled):9093  kafka-0.kafka:9092".into(),
+            Value::Null,
+            json!(true)
+        )
+    );
+    assert_eq!(
+        second(&known),
+        (
+            "main     node-0     0.0.0.0:9093  (dialled, else kafka.example.com):9093  kafka-0.kafka:9092".into(),
+            json!("kafka.example.com"),
+            json!(true)
+        )
+    );
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! `config check` and `config show`.
 
-use super::{Failure, File, map, print};
+use super::{Failure, File, map, notes, print};
 
-/// Every fault at once, or `ok` and the port table.
+/// Every fault at once, or `ok`, the port table, and what is worth knowing.
 pub(super) fn check(file: &File) -> Result<(), Failure> {
     let config = file.read()?;
-    print(&format!("ok\n\n{}", map::table(&config)))
+    let notes = notes::notes(&config);
+    print(&format!("ok\n\n{}{notes}", map::table(&config)))
 }
 
 /// The configuration as understood.

@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod flags;
 mod map;
+mod notes;
 mod run;
 mod units;
 
@@ -145,13 +146,16 @@ impl File {
 }
 
 fn read(path: &Path) -> Result<Config, Failure> {
-    Config::from_file(path, &parse_options()).map_err(|faults| {
-        let source = match path == Path::new("-") {
-            true => "standard input".to_owned(),
-            false => path.display().to_string(),
-        };
-        Failure::BadConfig(source, faults)
-    })
+    Config::from_file(path, &parse_options()).map_err(|faults| refused(path, faults))
+}
+
+/// The configuration of a file cannot be used.
+fn refused(path: &Path, faults: Faults) -> Failure {
+    let source = match path == Path::new("-") {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    };
+    Failure::BadConfig(source, faults)
 }
 
 fn parse_options() -> ParseOptions {

@@ -15,6 +15,7 @@ mod config;
 mod flags;
 mod help;
 mod map;
+mod notes;
 mod serving;
 
 use std::io::{Read, Write};

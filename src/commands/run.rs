@@ -114,8 +114,8 @@ fn on_the_command_line(problem: &str, remedy: &str) -> Failure {
 }
 
 fn warn_of_too_many_connections(config: &Config) {
-    let ports = |cluster: &config::VirtualCluster| 1 + cluster.nodes.len();
-    let ports = config.clusters.values().map(ports).sum();
+    let clusters = config.clusters.values();
+    let ports = clusters.map(config::VirtualCluster::count_ports).sum();
     let possible = max_connections(ports, threads(config.runtime.threads));
     if let Some(configured) = config.limits.connections
         && configured > possible

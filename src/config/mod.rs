@@ -88,6 +88,15 @@ pub struct VirtualCluster {
     pub fetch_endpoints: FetchEndpoints,
 }
 
+impl VirtualCluster {
+    /// How many ports it has on this machine.
+    pub fn count_ports(&self) -> usize {
+        let of_port_mode = self.ports.as_ref();
+        let of_port_mode = of_port_mode.map_or(0, |map| 1 + map.nodes().count());
+        of_port_mode + usize::from(self.sni.is_some())
+    }
+}
+
 /// One `[[nodes]]` entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeEntry {

@@ -236,7 +236,7 @@ fn rate(rate: Option<Rate>) -> String {
         .iter()
         .find(|(_, seconds)| *seconds == rate.per.as_secs());
     let unit = unit.map_or("", |(unit, _)| unit);
-    quoted(&format!("{}/{unit}", rate.count))
+    quoted(&format!("{}/{unit}", rate.connections))
 }
 
 fn auto(count: Option<usize>) -> String {

@@ -103,7 +103,7 @@ pub(super) fn rate_or_off(value: &DeValue<'_>) -> Result<Option<Rate>, Unfit> {
     });
     match rate {
         Some((count @ 1..=1_000_000, per)) => Ok(Some(Rate {
-            count: count as u32,
+            connections: count as u32,
             per,
         })),
         Some(_) => Err((format!("{} is out of range", shown(value)), remedy.into())),

@@ -73,7 +73,11 @@ impl Server {
         let shared = ForClusters::new(metrics.clone(), &config.limits);
         let files = config.clusters.values().map(|c| Files::load(c, None));
         let files: Vec<Files> = files.collect::<Result<_, _>>()?;
-        let ports = config.clusters.values().map(count_ports).sum();
+        let ports = config
+            .clusters
+            .values()
+            .map(VirtualCluster::count_ports)
+            .sum();
         let per_port = sockets_per_port(ports, threads);
         let mut listeners: Vec<Vec<Listener>> = (0..threads).map(|_| Vec::new()).collect();
         let mut clusters = Vec::new();
@@ -178,14 +182,6 @@ impl Server {
 
 fn other(error: impl fmt::Display) -> StartError {
     StartError::Other(error.to_string())
-}
-
-fn count_ports(cluster: &VirtualCluster) -> usize {
-    let of_port_mode = cluster
-        .ports
-        .as_ref()
-        .map_or(0, |map| 1 + map.nodes().count());
-    of_port_mode + usize::from(cluster.sni.is_some())
 }
 
 /// On how many threads each port listens; says so where that is not on all of them.

@@ -48,7 +48,7 @@ fn one_port_has_a_name_for_each_node() {
         hosts(&main),
         [0, 1, 2, 1000].map(|id| (id, format!("b-{id}.example.com"), 9443))
     );
-    assert_eq!(main.nodes.len(), 4);
+    assert_eq!((main.nodes.len(), main.count_ports()), (4, 1));
     let entry = &main.entries[0];
     assert_eq!((entry.port, entry.advertised_port), (None, None));
     let ports = &main.sni.as_ref().expect("SNI mode is on").ports;
@@ -92,6 +92,7 @@ fn both_modes_may_stand_side_by_side() {
     let ports = main.ports.as_ref().expect("port mode is on");
     let told = ports.advertised(NodeId(1000)).expect("it is in the map");
     assert_eq!((told.host, told.port), ("kafka.example.com", 9096));
+    assert_eq!(main.count_ports(), 1 + 4 + 1);
     assert_eq!(hosts(&main)[3], (1000, "b-1000.example.com".into(), 9443));
 }
 

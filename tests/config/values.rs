@@ -230,7 +230,14 @@ fn a_rate_is_a_number_for_each_second_minute_or_hour() {
         ("1000000 / s", 1_000_000, 1),
     ] {
         let per = Duration::from_secs(seconds);
-        assert_eq!(rate(written), Some(Rate { count, per }), "{written}");
+        assert_eq!(
+            rate(written),
+            Some(Rate {
+                connections: count,
+                per
+            }),
+            "{written}"
+        );
     }
     for (written, problem) in [
         ("20", "20 is no rate"),

@@ -92,7 +92,8 @@ fn a_broker_that_answers_with_a_tls_alert_wants_tls() {
         told_end(&proxy, "broker_wants_tls"),
         (
             "session ended: the broker answered with a TLS alert".to_owned(),
-            "point this cluster's addresses at a listener of the brokers without TLS".to_owned()
+            "add [clusters.<name>.upstream_tls], or point this cluster's addresses at a listener of the brokers without TLS"
+                .to_owned()
         )
     );
 }

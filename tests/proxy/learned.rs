@@ -195,7 +195,7 @@ fn brokers_that_want_sasl_cannot_be_asked_and_the_log_says_what_to_do() {
         line["message"],
         format!(
             "cannot connect: cannot learn the address of node 0: {} closed the connection instead of answering; \
-             if the brokers want SASL or TLS they cannot be asked: set `address` in the [[nodes]] entry",
+             if the brokers want SASL they cannot be asked: set `address` in the [[nodes]] entry",
             bootstrap.address()
         )
     );

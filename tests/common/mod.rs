@@ -13,6 +13,7 @@
 )]
 
 pub mod broker;
+pub mod certificates;
 pub mod client;
 pub mod dns;
 pub mod frames;

@@ -32,6 +32,7 @@ mod network;
 mod node;
 mod python;
 mod round_trip;
+mod running;
 mod sasl;
 mod stored;
 mod tap;

@@ -3,9 +3,10 @@
 
 use serde_json::json;
 
-use crate::client::{Program, Traffic};
+use crate::client::Program;
 use crate::cluster::{Cluster, Listener};
 use crate::front::Front;
+use crate::running::Traffic;
 
 /// The traffic of all programs.
 pub struct Load {

@@ -1,3 +1,7 @@
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Paths;
 import java.util.Properties;
 
 /** What the environment says: see clients/README.md. */
@@ -19,10 +23,22 @@ final class Env {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", BOOTSTRAP);
         String mechanism = System.getenv("SASL_MECHANISM");
+        boolean tls = System.getenv("TLS_CA") != null;
+        properties.put("security.protocol", (mechanism == null ? "" : "SASL_") + (tls ? "SSL" : "PLAINTEXT"));
         if (mechanism != null) {
-            properties.put("security.protocol", "SASL_PLAINTEXT");
             properties.put("sasl.mechanism", mechanism);
             properties.put("sasl.jaas.config", jaas(mechanism));
+        }
+        if (tls) {
+            properties.put("ssl.truststore.type", "PEM");
+            properties.put("ssl.truststore.certificates", read("TLS_CA"));
+            // The default, said here because the tests are about it.
+            properties.put("ssl.endpoint.identification.algorithm", "https");
+        }
+        if (System.getenv("TLS_CERTIFICATE") != null) {
+            properties.put("ssl.keystore.type", "PEM");
+            properties.put("ssl.keystore.certificate.chain", read("TLS_CERTIFICATE"));
+            properties.put("ssl.keystore.key", read("TLS_KEY"));
         }
         return properties;
     }
@@ -43,6 +59,14 @@ final class Env {
         properties.put("group.id", GROUP);
         properties.put("auto.offset.reset", "earliest");
         return properties;
+    }
+
+    private static String read(String variable) {
+        try {
+            return new String(Files.readAllBytes(Paths.get(System.getenv(variable))));
+        } catch (IOException error) {
+            throw new UncheckedIOException(error);
+        }
     }
 
     private static String jaas(String mechanism) {

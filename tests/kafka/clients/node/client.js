@@ -1,10 +1,12 @@
 // The kafkajs client of the tests; the README beside the clients describes what each of them does.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { Kafka, logLevel } from "kafkajs";
 
 const PATIENCE_MS = 60_000;
 const { BOOTSTRAP, TOPIC, GROUP, SASL_MECHANISM, SASL_USERNAME, SASL_PASSWORD, EXPECT_BROKERS } = process.env;
+const { TLS_CA, TLS_CERTIFICATE, TLS_KEY } = process.env;
 const RECORDS = Number(process.env.RECORDS ?? 1000);
 
 async function roundTrip() {
@@ -26,9 +28,11 @@ function connect() {
     username: SASL_USERNAME,
     password: SASL_PASSWORD,
   };
+  const read = (file) => file && readFileSync(file);
   return new Kafka({
     brokers: [BOOTSTRAP],
     sasl: SASL_MECHANISM ? credentials : undefined,
+    ssl: TLS_CA ? { ca: read(TLS_CA), cert: read(TLS_CERTIFICATE), key: read(TLS_KEY) } : undefined,
     logLevel: logLevel.WARN,
     logCreator: () => ({ label, log }) => console.error(label, JSON.stringify(log)),
   });

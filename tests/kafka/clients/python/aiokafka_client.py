@@ -1,6 +1,7 @@
 """The aiokafka client of the tests; the README beside the clients describes what each of them does."""
 
 import asyncio
+import ssl
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -30,14 +31,17 @@ async def main():
 
 
 def connection():
-    options = {"bootstrap_servers": kit.BOOTSTRAP}
+    options = {"bootstrap_servers": kit.BOOTSTRAP, "security_protocol": kit.security_protocol()}
     if kit.MECHANISM:
         options |= {
-            "security_protocol": "SASL_PLAINTEXT",
             "sasl_mechanism": kit.MECHANISM,
             "sasl_plain_username": kit.USERNAME,
             "sasl_plain_password": kit.PASSWORD,
         }
+    if kit.CA:
+        options["ssl_context"] = ssl.create_default_context(cafile=kit.CA)
+        if kit.CERTIFICATE:
+            options["ssl_context"].load_cert_chain(kit.CERTIFICATE, kit.KEY)
     return options
 
 

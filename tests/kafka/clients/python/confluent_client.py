@@ -42,14 +42,17 @@ def traffic():
 
 
 def connection():
-    options = {"bootstrap.servers": kit.BOOTSTRAP}
+    options = {"bootstrap.servers": kit.BOOTSTRAP, "security.protocol": kit.security_protocol()}
     if kit.MECHANISM:
         options |= {
-            "security.protocol": "SASL_PLAINTEXT",
             "sasl.mechanism": kit.MECHANISM,
             "sasl.username": kit.USERNAME,
             "sasl.password": kit.PASSWORD,
         }
+    if kit.CA:
+        options["ssl.ca.location"] = kit.CA
+    if kit.CERTIFICATE:
+        options |= {"ssl.certificate.location": kit.CERTIFICATE, "ssl.key.location": kit.KEY}
     return options
 
 

@@ -1,5 +1,8 @@
 """The kafka-python client of the tests; the README beside the clients describes what each of them does."""
 
+import logging
+import os
+
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 
@@ -18,14 +21,15 @@ def round_trip():
 
 
 def connection():
-    options = {"bootstrap_servers": kit.BOOTSTRAP}
+    options = {"bootstrap_servers": kit.BOOTSTRAP, "security_protocol": kit.security_protocol()}
     if kit.MECHANISM:
         options |= {
-            "security_protocol": "SASL_PLAINTEXT",
             "sasl_mechanism": kit.MECHANISM,
             "sasl_plain_username": kit.USERNAME,
             "sasl_plain_password": kit.PASSWORD,
         }
+    if kit.CA:
+        options |= {"ssl_cafile": kit.CA, "ssl_certfile": kit.CERTIFICATE, "ssl_keyfile": kit.KEY}
     return options
 
 
@@ -55,4 +59,19 @@ def describe(admin):
     return [f"{broker['host']}:{broker['port']}" for broker in admin.describe_cluster()["brokers"]]
 
 
-kit.run({"round-trip": round_trip})
+def refused():
+    """What the library says about a cluster that does not let it in, or that it does not trust. It tries again until it is given
+    up, and tells only its log why it has to."""
+    logging.getLogger("kafka").addHandler(FirstWords())
+    KafkaAdminClient(**connection())
+    kit.report({"refused": None})
+
+
+class FirstWords(logging.Handler):
+    def emit(self, record):
+        cause = f": {record.exc_info[1]}" if record.exc_info else ""
+        kit.report({"refused": record.getMessage() + cause})
+        os._exit(0)
+
+
+kit.run({"round-trip": round_trip, "refused": refused})

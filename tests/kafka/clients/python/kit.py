@@ -16,6 +16,14 @@ MECHANISM = os.environ.get("SASL_MECHANISM")
 USERNAME = os.environ.get("SASL_USERNAME")
 PASSWORD = os.environ.get("SASL_PASSWORD")
 EXPECT_BROKERS = os.environ.get("EXPECT_BROKERS")
+CA = os.environ.get("TLS_CA")
+CERTIFICATE = os.environ.get("TLS_CERTIFICATE")
+KEY = os.environ.get("TLS_KEY")
+
+
+def security_protocol():
+    """In the words that all clients understand."""
+    return ("SASL_" if MECHANISM else "") + ("SSL" if CA else "PLAINTEXT")
 
 
 def run(scenarios):

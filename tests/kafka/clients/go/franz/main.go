@@ -23,6 +23,8 @@ func main() {
 		roundTrip(task)
 	case "traffic":
 		traffic(task)
+	case "refused":
+		refused(task)
 	default:
 		kit.Fail("no such scenario: %s", scenario)
 	}
@@ -50,6 +52,17 @@ func roundTrip(task kit.Task) {
 	kit.Report(report)
 }
 
+// What the library says about a cluster that does not let it in, or that it does not trust.
+func refused(task kit.Task) {
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	words := map[string]any{"refused": nil}
+	if err := connect(task).Ping(ctx); err != nil {
+		words["refused"] = err.Error()
+	}
+	kit.Report(words)
+}
+
 // The client is idempotent with acks=all by default.
 func connect(task kit.Task, more ...kgo.Opt) *kgo.Client {
 	options := append([]kgo.Opt{
@@ -58,6 +71,9 @@ func connect(task kit.Task, more ...kgo.Opt) *kgo.Client {
 		// A topic that was just created may not be known to every broker yet.
 		kgo.UnknownTopicRetries(-1),
 	}, more...)
+	if config := kit.TLS(); config != nil {
+		options = append(options, kgo.DialTLSConfig(config))
+	}
 	credentials := scram.Auth{User: task.User, Pass: task.Password}
 	switch task.Mechanism {
 	case "":

@@ -44,7 +44,7 @@ func TaskFromEnv() Task {
 // Scenario is the program's only argument.
 func Scenario() string {
 	if len(os.Args) != 2 {
-		Fail("usage: PROGRAM round-trip|traffic")
+		Fail("usage: PROGRAM round-trip|traffic|refused")
 	}
 	return os.Args[1]
 }

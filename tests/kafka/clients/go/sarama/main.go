@@ -44,6 +44,10 @@ func configuration(task kit.Task) *sarama.Config {
 	config.Producer.Retry.Max = 20 // A topic that was just created may not have its leaders yet.
 	config.Net.MaxOpenRequests = 1 // What sarama demands of an idempotent producer.
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
+	if tls := kit.TLS(); tls != nil {
+		config.Net.TLS.Enable = true
+		config.Net.TLS.Config = tls
+	}
 	if task.Mechanism == "" {
 		return config
 	}

@@ -1,6 +1,7 @@
 //! The librdkafka client of the tests; the README beside the clients describes what each of them does.
 
 mod ledger;
+mod refused;
 mod round_trip;
 mod task;
 mod traffic;
@@ -12,6 +13,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("round-trip") => round_trip::run(&task),
         Some("traffic") => traffic::run(&task),
-        _ => panic!("usage: PROGRAM round-trip|traffic"),
+        Some("refused") => refused::run(&task),
+        _ => panic!("usage: PROGRAM round-trip|traffic|refused"),
     }
 }

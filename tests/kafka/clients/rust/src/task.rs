@@ -24,12 +24,27 @@ impl Task {
         let must = |name: &str| var(name).unwrap_or_else(|_| panic!("{name} is not set"));
         let mut connection = ClientConfig::new();
         connection.set("bootstrap.servers", must("BOOTSTRAP"));
-        if let Ok(mechanism) = var("SASL_MECHANISM") {
+        let (mechanism, ca) = (var("SASL_MECHANISM").ok(), var("TLS_CA").ok());
+        let protocol = match (&mechanism, &ca) {
+            (None, None) => "PLAINTEXT",
+            (None, Some(_)) => "SSL",
+            (Some(_), None) => "SASL_PLAINTEXT",
+            (Some(_), Some(_)) => "SASL_SSL",
+        };
+        connection.set("security.protocol", protocol);
+        if let Some(mechanism) = mechanism {
             connection
-                .set("security.protocol", "SASL_PLAINTEXT")
                 .set("sasl.mechanism", mechanism)
                 .set("sasl.username", must("SASL_USERNAME"))
                 .set("sasl.password", must("SASL_PASSWORD"));
+        }
+        if let Some(ca) = ca {
+            connection.set("ssl.ca.location", ca);
+        }
+        if let Ok(certificate) = var("TLS_CERTIFICATE") {
+            connection
+                .set("ssl.certificate.location", certificate)
+                .set("ssl.key.location", must("TLS_KEY"));
         }
         Task {
             topic: must("TOPIC"),

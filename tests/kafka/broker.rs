@@ -15,7 +15,7 @@ const KEEPER: &str = r#"
 dir=$1; shift
 "$@" </dev/null & pid=$!
 if read signal; then kill -$signal $pid; wait $pid
-else kill -KILL $pid; wait $pid; rm -rf "$dir"; rm -f "${dir%/*}/hosts"; rmdir "${dir%/*}"
+else kill -KILL $pid; wait $pid; rm -rf "$dir" "${dir%/*}/tls"; rm -f "${dir%/*}/hosts"; rmdir "${dir%/*}"
 fi"#;
 
 /// A running JVM. Dropping it kills it.

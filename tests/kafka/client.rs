@@ -1,13 +1,17 @@
 //! Client programs of any language, run by the protocol of clients/README.md.
 
+use std::ffi::OsString;
 use std::process::{Command, Stdio};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::access::{self, Access};
 use crate::front::Front;
 use crate::running::Traffic;
 use crate::toolchain;
+
+pub use crate::access::Sasl;
 
 /// A client program: a name for messages, and how it is started.
 #[derive(Clone, Debug)]
@@ -15,17 +19,7 @@ pub struct Program {
     name: String,
     command: Vec<String>,
     writes_again: bool,
-}
-
-/// How a client authenticates.
-#[derive(Clone, Copy, Debug)]
-pub struct Sasl {
-    /// `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`.
-    pub mechanism: &'static str,
-    /// The user.
-    pub username: &'static str,
-    /// Its password.
-    pub password: &'static str,
+    runs_on_java: bool,
 }
 
 impl Program {
@@ -35,6 +29,7 @@ impl Program {
             name: name.into(),
             command,
             writes_again: false,
+            runs_on_java: false,
         }
     }
 
@@ -59,10 +54,10 @@ impl Program {
             &class_path,
             "Main",
         ];
-        Program::new(
-            format!("Java {version}"),
-            command.iter().map(ToString::to_string).collect(),
-        )
+        let command = command.iter().map(ToString::to_string).collect();
+        let mut program = Program::new(format!("Java {version}"), command);
+        program.runs_on_java = true;
+        program
     }
 
     /// Its name.
@@ -73,6 +68,11 @@ impl Program {
     /// See [`Program::that_writes_again`].
     pub fn writes_again(&self) -> bool {
         self.writes_again
+    }
+
+    /// Whether it can be told where names lead. Where not the test must return: it was said loudly that it is skipped.
+    pub fn finds_names(&self) -> bool {
+        self.runs_on_java || access::own_hosts_work()
     }
 
     /// Runs a scenario to its end through a front and returns what it printed. `topic` also names the group.
@@ -89,14 +89,19 @@ impl Program {
         sasl: Option<Sasl>,
         environment: &[(&str, &str)],
     ) -> Value {
+        self.run_by(scenario, &front.access(sasl), topic, environment)
+    }
+
+    /// Runs a scenario to its end and returns what it printed, wherever the client finds its cluster.
+    pub fn run_by(
+        &self,
+        scenario: &str,
+        access: &Access,
+        topic: &str,
+        environment: &[(&str, &str)],
+    ) -> Value {
         let _permit = Permit::take();
-        let mut command = self.command(
-            &["sh", "-c", ON_A_LEASH, "sh"],
-            scenario,
-            front,
-            topic,
-            sasl,
-        );
+        let mut command = self.command(&["sh", "-c", ON_A_LEASH, "sh"], scenario, access, topic);
         command
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
@@ -126,40 +131,41 @@ impl Program {
         serde_json::from_str(last).unwrap_or_else(|error| panic!("{what}: {error}:\n{text}{words}"))
     }
 
+    /// Runs the scenario `refused`: what the client says about being refused or about refusing; `None` if it got in.
+    pub fn refused(&self, access: &Access) -> Option<String> {
+        let result = self.run_by("refused", access, "refused", &[]);
+        result["refused"].as_str().map(str::to_owned)
+    }
+
     /// Starts the scenario `traffic`.
     pub fn start_traffic(&self, front: &Front, topic: &str, sasl: Option<Sasl>) -> Traffic {
-        let command = self.command(&[], "traffic", front, topic, sasl);
+        let command = self.command(&[], "traffic", &front.access(sasl), topic);
         Traffic::start(&self.name, command)
     }
 
-    fn command(
-        &self,
-        wrapper: &[&str],
-        scenario: &str,
-        front: &Front,
-        topic: &str,
-        sasl: Option<Sasl>,
-    ) -> Command {
+    fn command(&self, wrapper: &[&str], scenario: &str, access: &Access, topic: &str) -> Command {
         let seconds = match scenario {
             "traffic" => TRAFFIC_LIMIT_SECONDS,
             _ => LIMIT_SECONDS,
         };
+        let (java_hosts, other_hosts) = match self.runs_on_java {
+            true => (access.hosts.as_deref(), None),
+            false => (None, access.hosts.as_deref()),
+        };
         let limit = ["timeout", "-k", "5", seconds];
-        let words = wrapper.iter().copied().chain(limit);
-        let words = words.chain(self.command.iter().map(String::as_str));
-        let words: Vec<&str> = words.chain([scenario]).collect();
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]);
+        let mut words: Vec<OsString> = wrapper.iter().chain(&limit).map(OsString::from).collect();
+        words.extend(other_hosts.map(access::with_hosts).into_iter().flatten());
+        words.extend(self.command.iter().map(OsString::from));
+        let mut command = Command::new(&words[0]);
         command
-            .env("BOOTSTRAP", front.bootstrap())
-            .env("EXPECT_BROKERS", front.brokers())
+            .args(&words[1..])
+            .arg(scenario)
+            .envs(access.environment())
             .env("TOPIC", topic)
             .env("GROUP", format!("{topic}-group"));
-        if let Some(sasl) = sasl {
-            command
-                .env("SASL_MECHANISM", sasl.mechanism)
-                .env("SASL_USERNAME", sasl.username)
-                .env("SASL_PASSWORD", sasl.password);
+        if let Some(hosts) = java_hosts {
+            let option = format!("-Djdk.net.hosts.file={}", hosts.display());
+            command.env("JDK_JAVA_OPTIONS", option);
         }
         command
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,39 +14,14 @@ use tempfile::TempDir;
 
 use crate::admin::patiently;
 use crate::broker::Broker;
+use crate::identities::Identities;
+use crate::listener::{self, DIRECT_PORT};
 use crate::network::Network;
 use crate::toolchain::{self, KAFKA_3, KAFKA_4};
 use crate::wire::Wire;
 
-/// The user of every SASL mechanism, and its password.
-pub const USER: (&str, &str) = ("alice", "alice-secret");
+pub use crate::listener::{Listener, USER};
 
-/// After how long brokers want to hear credentials again on the listener [`Listener::Reauth`].
-const REAUTH_MS: u32 = 3000;
-
-/// The listeners that brokers advertise by names from inside the cluster. Each is a port that is the same on all nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listener {
-    /// No SASL.
-    Plaintext,
-    /// PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER.
-    Sasl,
-    /// The same, and sessions end after [`REAUTH_MS`] unless clients authenticate again.
-    Reauth,
-}
-
-impl Listener {
-    fn port(self) -> u16 {
-        match self {
-            Listener::Plaintext => 9092,
-            Listener::Sasl => 9094,
-            Listener::Reauth => 9095,
-        }
-    }
-}
-
-/// The listener for what the tests themselves have to do: advertised by address, no SASL.
-const DIRECT_PORT: u16 = 9096;
 const CONTROLLER_PORT: u16 = 9093;
 
 /// A running cluster. Dropping it kills its brokers; they also die with the test process.
@@ -56,6 +32,7 @@ pub struct Cluster {
     /// Which address of the network each node has now.
     hosts: Mutex<BTreeMap<i32, usize>>,
     jars: String,
+    identities: Identities,
     /// Before the directory, so that they are dead when that is removed.
     brokers: Mutex<BTreeMap<i32, Broker>>,
     dir: TempDir,
@@ -91,15 +68,17 @@ fn have_java() -> bool {
 impl Cluster {
     /// Formats and starts the nodes and waits until they know each other and coordinate.
     pub fn start(version: &'static str, ids: &[i32]) -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix("portolan-kafka-")
+            .tempdir()
+            .expect("a temporary directory");
         let cluster = Cluster {
             version,
             ids: ids.to_vec(),
             network: Network::take(),
             hosts: Mutex::new(ids.iter().copied().zip(1..).collect()),
-            dir: tempfile::Builder::new()
-                .prefix("portolan-kafka-")
-                .tempdir()
-                .expect("a temporary directory"),
+            identities: Identities::new(&dir.path().join("tls")),
+            dir,
             jars: toolchain::jars(version),
             brokers: Mutex::default(),
         };
@@ -138,6 +117,17 @@ impl Cluster {
     /// What a node advertises on a listener: a name that only the hosts file knows.
     pub fn internal(&self, id: i32, listener: Listener) -> String {
         format!("{}:{}", internal_host(id), listener.port())
+    }
+
+    /// Who its nodes are, and who may come in.
+    pub fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// What all nodes advertise on a listener, separated by commas.
+    pub fn all_internal(&self, listener: Listener) -> String {
+        let nodes = self.ids.iter().map(|&id| self.internal(id, listener));
+        nodes.collect::<Vec<String>>().join(",")
     }
 
     /// Where the plaintext listener really is whose internal name clients must not see.
@@ -192,7 +182,7 @@ impl Cluster {
     pub fn wait_for_node(&self, id: i32) {
         let running: Vec<i32> = self.brokers().keys().copied().collect();
         let what = format!("node {id} of Kafka {} knows {running:?}", self.version);
-        let outcome = std::panic::catch_unwind(|| {
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
             patiently(&what, || {
                 let known = self.metadata(id).map(|metadata| metadata.brokers);
                 let known: Vec<i32> = known
@@ -202,7 +192,7 @@ impl Cluster {
                     .collect();
                 running.iter().all(|id| known.contains(id))
             });
-        });
+        }));
         if let Err(panic) = outcome {
             for (id, broker) in self.brokers().iter() {
                 eprintln!("--- node {id} ---\n{}", broker.log_tail());
@@ -311,34 +301,9 @@ impl Cluster {
             voters.join(","),
             self.node_dir(id).join("data").display(),
         );
-        let mut listeners = format!(
-            "CONTROLLER://{},DIRECT://{address}:{DIRECT_PORT}",
-            self.controller(id)
-        );
-        let mut advertised = format!("DIRECT://{address}:{DIRECT_PORT}");
-        let mut protocols = "CONTROLLER:PLAINTEXT,DIRECT:PLAINTEXT".to_owned();
-        for listener in [Listener::Plaintext, Listener::Sasl, Listener::Reauth] {
-            let (name, protocol) = match listener {
-                Listener::Plaintext => ("CLIENTS", "PLAINTEXT"),
-                Listener::Sasl => ("SASL", "SASL_PLAINTEXT"),
-                Listener::Reauth => ("REAUTH", "SASL_PLAINTEXT"),
-            };
-            let _ = write!(listeners, ",{name}://{address}:{}", listener.port());
-            let _ = write!(advertised, ",{name}://{}", self.internal(id, listener));
-            let _ = write!(protocols, ",{name}:{protocol}");
-            if protocol != "PLAINTEXT" {
-                text.push_str(&sasl(&name.to_lowercase()));
-            }
-        }
-        let _ = writeln!(
-            text,
-            "listener.name.reauth.connections.max.reauth.ms={REAUTH_MS}"
-        );
-        let _ = writeln!(
-            text,
-            "listeners={listeners}\nadvertised.listeners={advertised}"
-        );
-        let _ = writeln!(text, "listener.security.protocol.map={protocols}");
+        let host = internal_host(id);
+        text.push_str(&listener::properties(address, &host, &self.controller(id)));
+        text.push_str(&self.identities.node(&host, &self.node_dir(id)));
         text.push_str(COMMON_PROPERTIES);
         if self.version == KAFKA_4 {
             text.push_str("share.coordinator.state.topic.replication.factor=3\nshare.coordinator.state.topic.min.isr=2\nshare.coordinator.state.topic.num.partitions=3\n");
@@ -363,19 +328,6 @@ auto.create.topics.enable=false
 message.max.bytes=16777216
 replica.fetch.max.bytes=16777216
 ";
-
-fn sasl(listener: &str) -> String {
-    let (user, password) = USER;
-    let module = "org.apache.kafka.common.security";
-    let prefix = format!("listener.name.{listener}");
-    format!(
-        "{prefix}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER\n\
-         {prefix}.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_{user}=\"{password}\";\n\
-         {prefix}.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;\n\
-         {prefix}.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;\n\
-         {prefix}.oauthbearer.sasl.jaas.config={module}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";\n"
-    )
-}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

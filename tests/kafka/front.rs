@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::access::{Access, Sasl};
 use crate::cluster::{Cluster, Listener};
 use crate::common::proxy::Proxy;
 use crate::tap::{Reserved, Tap};
@@ -86,6 +87,17 @@ impl Front {
             self.tap.redirect(port, proxy.node(NAME, id));
         }
         std::mem::replace(&mut self.proxy, proxy)
+    }
+
+    /// How clients get in.
+    pub fn access(&self, sasl: Option<Sasl>) -> Access {
+        Access {
+            bootstrap: self.bootstrap(),
+            brokers: self.brokers(),
+            sasl,
+            tls: None,
+            hosts: None,
+        }
     }
 
     /// The one address that clients are given.

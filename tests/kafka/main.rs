@@ -14,6 +14,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod access;
 mod admin;
 mod answers;
 mod bench;
@@ -24,9 +25,11 @@ mod disturbed;
 mod endpoints;
 mod front;
 mod go;
+mod identities;
 mod java;
 mod libraries;
 mod librdkafka;
+mod listener;
 mod modes;
 mod network;
 mod node;
@@ -36,6 +39,7 @@ mod running;
 mod sasl;
 mod stored;
 mod tap;
+mod tls;
 mod toolchain;
 mod traffic;
 mod unmapped;

@@ -1,0 +1,33 @@
+//! Real clients over TLS.
+
+mod straight;
+
+use crate::client::Program;
+use crate::toolchain::{self, KAFKA_2, KAFKA_4};
+
+/// The newest Java client; `None`: tools are missing.
+fn java() -> Option<Program> {
+    java_of(KAFKA_4)
+}
+
+/// The oldest Java client; `None`: tools are missing.
+fn old_java() -> Option<Program> {
+    java_of(KAFKA_2)
+}
+
+fn java_of(version: &'static str) -> Option<Program> {
+    toolchain::available(&["java", "javac", "mvn"]).then(|| Program::java(version))
+}
+
+/// One test for each line: its name, a function that returns the program or `None` where a tool is missing, a function that is given the
+/// program and the name.
+macro_rules! tests_of_programs {
+    ($($name:ident: $program:expr, $what:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let Some(program) = $program() else { return };
+            $what(&program, stringify!($name));
+        }
+    )*};
+}
+use tests_of_programs;

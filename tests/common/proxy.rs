@@ -127,7 +127,8 @@ impl Proxy {
         self.listener(cluster, &format!("node-{id}"))
     }
 
-    fn listener(&self, cluster: &str, route: &str) -> SocketAddr {
+    /// Where the cluster's listener of this name in the log is: `bootstrap`, `node-<id>`, `sni`.
+    pub fn listener(&self, cluster: &str, route: &str) -> SocketAddr {
         let key = (cluster.to_owned(), route.to_owned());
         let found = self.listeners.get(&key);
         *found.unwrap_or_else(|| panic!("no listener for {key:?}"))

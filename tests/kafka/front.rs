@@ -1,10 +1,13 @@
 //! What stands between clients and a cluster in a test: the proxy, and the tap in front of it.
 
-use std::fmt::Write;
+mod config;
+
+use std::collections::BTreeMap;
 
 use crate::access::{Access, Sasl};
 use crate::cluster::{Cluster, Listener};
 use crate::common::proxy::Proxy;
+use crate::door::{BOOTSTRAP_HOST, Door, node_host};
 use crate::tap::{Reserved, Tap};
 
 /// The name of the virtual cluster in the proxy's configuration and metrics.
@@ -14,10 +17,13 @@ pub const NAME: &str = "main";
 pub struct Front {
     /// For its metrics and its log.
     pub proxy: Proxy,
+    /// Where clients speak TLS: the certificates on their side.
+    pub door: Option<Door>,
     config: String,
     tap: Tap,
-    bootstrap: u16,
-    nodes: Vec<(i32, u16)>,
+    ids: Vec<i32>,
+    /// The tap's port for each listener of the proxy: `bootstrap`, `node-<id>`, `sni`.
+    ports: BTreeMap<String, u16>,
 }
 
 /// What a front may do otherwise.
@@ -27,6 +33,34 @@ pub struct Options {
     pub learned: bool,
     /// Another line in the section of the cluster.
     pub line: &'static str,
+    /// What clients speak.
+    pub clients: Clients,
+    /// How clients are told apart.
+    pub mode: Mode,
+}
+
+/// What clients speak to the proxy. What the proxy speaks to brokers is the listener's to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clients {
+    /// No TLS.
+    #[default]
+    Plaintext,
+    /// TLS.
+    Tls,
+    /// TLS, for which they must have a certificate.
+    MutualTls,
+}
+
+/// How the proxy knows which node a connection is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// By its port.
+    #[default]
+    Ports,
+    /// By the name that the client asks for in its TLS handshake.
+    Names,
+    /// By either.
+    Both,
 }
 
 impl Front {
@@ -40,81 +74,101 @@ impl Front {
         Front::with(cluster, listener, ids, Options::default())
     }
 
-    /// With ports for these nodes, in another manner.
+    /// With these nodes, in another manner.
     pub fn with(cluster: &Cluster, listener: Listener, ids: &[i32], options: Options) -> Self {
-        let bootstrap = Reserved::new();
-        let nodes: Vec<(i32, Reserved)> = ids.iter().map(|&id| (id, Reserved::new())).collect();
-        let servers = ids.iter().map(|&id| cluster.internal(id, listener));
-        let servers: Vec<String> = servers.collect();
-        let mut config = format!(
-            "[dns]\nhosts_file = {:?}\n[clusters.{NAME}]\nbootstrap_servers = {servers:?}\nadvertised_host = \"127.0.0.1\"\n\
-             listen_address = \"127.0.0.1\"\nbootstrap_port = 0\nbootstrap_advertised_port = {}\n{}\n",
-            cluster.hosts_file(),
-            bootstrap.port(),
-            options.line,
-        );
-        for ((id, port), server) in nodes.iter().zip(&servers) {
-            let _ = writeln!(
-                config,
-                "[[clusters.{NAME}.nodes]]\nids = \"{id}\"\nport = 0\nadvertised_port = {}",
-                port.port(),
-            );
-            if !options.learned {
-                let _ = writeln!(config, "address = {server:?}");
-            }
+        let mut routes: Vec<String> = Vec::new();
+        if options.mode != Mode::Names {
+            routes.push("bootstrap".to_owned());
+            routes.extend(ids.iter().map(|id| format!("node-{id}")));
         }
+        if options.mode != Mode::Ports {
+            routes.push("sni".to_owned());
+        }
+        let reserved = routes.into_iter().map(|route| (route, Reserved::new()));
+        let reserved: Vec<(String, Reserved)> = reserved.collect();
+        let ports = reserved
+            .iter()
+            .map(|(route, reserved)| (route.clone(), reserved.port()));
+        let ports: BTreeMap<String, u16> = ports.collect();
+        let door = match options.clients {
+            Clients::Plaintext => None,
+            Clients::Tls => Some(Door::new(false)),
+            Clients::MutualTls => Some(Door::new(true)),
+        };
+        let config = config::of(cluster, listener, ids, options, &ports, door.as_ref());
         let proxy = Proxy::start(&config);
-        let ports = nodes.iter().map(|(id, port)| (*id, port.port())).collect();
-        let bootstrap_port = bootstrap.port();
-        let mut relays = vec![(bootstrap, proxy.bootstrap(NAME))];
-        for (id, reserved) in nodes {
-            relays.push((reserved, proxy.node(NAME, id)));
-        }
+        let relays = reserved.into_iter().map(|(route, reserved)| {
+            let listener = proxy.listener(NAME, &route);
+            (reserved, listener)
+        });
+        let tap = Tap::start(relays.collect());
         Front {
             proxy,
+            door,
             config,
-            tap: Tap::start(relays),
-            bootstrap: bootstrap_port,
-            nodes: ports,
+            tap,
+            ids: ids.to_vec(),
+            ports,
         }
     }
 
     /// Starts another proxy in the place of this one, which is returned and still has its connections: a rolling update.
     pub fn replace_proxy(&mut self) -> Proxy {
         let proxy = Proxy::start(&self.config);
-        self.tap.redirect(self.bootstrap, proxy.bootstrap(NAME));
-        for &(id, port) in &self.nodes {
-            self.tap.redirect(port, proxy.node(NAME, id));
+        for (route, &port) in &self.ports {
+            self.tap.redirect(port, proxy.listener(NAME, route));
         }
         std::mem::replace(&mut self.proxy, proxy)
     }
 
-    /// How clients get in.
+    /// How clients get in: by ports, or by names where there are no ports.
     pub fn access(&self, sasl: Option<Sasl>) -> Access {
+        if !self.ports.contains_key("bootstrap") {
+            return self.access_by_name(sasl);
+        }
         Access {
             bootstrap: self.bootstrap(),
             brokers: self.brokers(),
             sasl,
-            tls: None,
+            tls: self.door.as_ref().map(Door::tls),
             hosts: None,
         }
     }
 
+    /// How clients get in by names.
+    pub fn access_by_name(&self, sasl: Option<Sasl>) -> Access {
+        let door = self.door.as_ref().expect("names are told by TLS");
+        let port = self.port("sni");
+        let brokers = self
+            .ids
+            .iter()
+            .map(|&id| format!("{}:{port}", node_host(id)));
+        Access {
+            bootstrap: format!("{BOOTSTRAP_HOST}:{port}"),
+            brokers: brokers.collect::<Vec<String>>().join(","),
+            sasl,
+            tls: Some(door.tls()),
+            hosts: Some(door.hosts(&self.ids)),
+        }
+    }
+
+    fn port(&self, route: &str) -> u16 {
+        *self.ports.get(route).expect("a route of this front")
+    }
+
     /// The one address that clients are given.
     pub fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.bootstrap)
+        format!("127.0.0.1:{}", self.port("bootstrap"))
     }
 
     /// What clients are told for a node.
     pub fn node(&self, id: i32) -> String {
-        let found = self.nodes.iter().find(|(known, _)| *known == id);
-        let (_, port) = found.expect("a node of this front");
-        format!("127.0.0.1:{port}")
+        format!("127.0.0.1:{}", self.port(&format!("node-{id}")))
     }
 
     /// What clients are told when they ask for all brokers, separated by commas.
     pub fn brokers(&self) -> String {
-        let nodes = self.nodes.iter().map(|(id, _)| self.node(*id));
+        let nodes = self.ids.iter().map(|&id| self.node(id));
         nodes.collect::<Vec<String>>().join(",")
     }
 
@@ -146,7 +200,8 @@ impl Front {
         self.tap.leaks()
     }
 
-    /// Fails if any client received an internal name, or none received anything.
+    /// Fails if any client received an internal name, or none received anything. Where clients speak TLS nothing can be seen from here; there
+    /// it is what clients say about the brokers that tells.
     pub fn assert_no_leak(&self) {
         assert!(
             self.tap.bytes_to_clients() > 0,

@@ -51,6 +51,11 @@ impl Listener {
         }
     }
 
+    /// Whether clients must speak TLS.
+    pub fn has_tls(self) -> bool {
+        matches!(self.protocol(), "SSL" | "SASL_SSL")
+    }
+
     fn name(self) -> &'static str {
         match self {
             Listener::Plaintext => "CLIENTS",

@@ -22,6 +22,7 @@ mod broker;
 mod client;
 mod cluster;
 mod disturbed;
+mod door;
 mod endpoints;
 mod front;
 mod go;

@@ -1,7 +1,10 @@
 //! Real clients over TLS.
 
+mod legs;
+mod names;
 mod straight;
 
+use crate::access::Access;
 use crate::client::Program;
 use crate::toolchain::{self, KAFKA_2, KAFKA_4};
 
@@ -31,3 +34,14 @@ macro_rules! tests_of_programs {
     )*};
 }
 use tests_of_programs;
+
+/// Fails if the client gets in, or speaks of something else than these words, however it writes them.
+fn expect_refusal(program: &Program, access: &Access, about: &str) {
+    let words = program.refused(access);
+    let words = words.unwrap_or_else(|| panic!("{} got in: {about}", program.name()));
+    assert!(
+        words.to_lowercase().replace('_', " ").contains(about),
+        "{} speaks of something else than {about}: {words}",
+        program.name()
+    );
+}

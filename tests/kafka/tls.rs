@@ -3,6 +3,7 @@
 mod legs;
 mod names;
 mod straight;
+mod traffic;
 
 use crate::access::Access;
 use crate::client::Program;

@@ -222,11 +222,11 @@ impl Arrival {
         permit: ClientPermit,
     ) -> Result<Arrived, EndReason> {
         let came = match (self.door, self.cluster.advertise) {
-            (Door::Sni, _) => Came::BySni,
-            (Door::Route(_), Advertise::Configured) => Came::ByPort,
+            (Door::Sni, _) => Came::Name,
+            (Door::Route(_), Advertise::Configured) => Came::Port,
             (Door::Route(_), Advertise::Dialled) => match self.dialled(server_name) {
-                Some(host) => Came::ByHost(host),
-                None if self.cluster.has_host() => Came::ByPort,
+                Some(host) => Came::Host(host),
+                None if self.cluster.has_host() => Came::Port,
                 None => return Err(EndReason::NoAdvertisedHost),
             },
         };

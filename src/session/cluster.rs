@@ -63,20 +63,20 @@ pub struct Cluster {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Came {
     /// To a port of port mode.
-    ByPort,
+    Port,
     /// The same, having dialled this host, which it is told again.
-    ByHost(Arc<str>),
+    Host(Arc<str>),
     /// To the port of SNI mode.
-    BySni,
+    Name,
 }
 
 impl Cluster {
     /// The map whose addresses a client is told; `None` if its route is not there any more.
     pub(super) fn told(&self, came: &Came, route: Route) -> Option<PortMap> {
         let map = match came {
-            Came::ByPort => self.ports.clone()?,
-            Came::ByHost(host) => self.ports.as_ref()?.with_host(host),
-            Came::BySni => self.sni.clone()?,
+            Came::Port => self.ports.clone()?,
+            Came::Host(host) => self.ports.as_ref()?.with_host(host),
+            Came::Name => self.sni.clone()?,
         };
         map.has(route).then_some(map)
     }

@@ -9,7 +9,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use crate::protocol::prefix;
-use crate::transport::buffer::Slot;
+use crate::transport::buffer::{Size, Slot};
 use crate::transport::pipe::{self, Pipe};
 use crate::transport::stream::Stream;
 
@@ -53,6 +53,22 @@ pub(super) struct Lane {
     failed: Option<io::Error>,
 }
 
+/// How bytes go over a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leg {
+    Plain,
+    Tls,
+}
+
+impl Leg {
+    pub(super) fn new(has_tls: bool) -> Self {
+        match has_tls {
+            true => Leg::Tls,
+            false => Leg::Plain,
+        }
+    }
+}
+
 /// What was received.
 pub(super) enum Received {
     /// The peer has sent its last byte.
@@ -76,10 +92,16 @@ pub(super) enum Next {
 }
 
 impl Lane {
-    /// With nothing in it. `splices`: neither leg is encrypted, so bytes may go through a pipe, unseen.
-    pub(super) fn new(splices: bool) -> Self {
+    /// With nothing in it, from a leg to the other.
+    pub(super) fn new(from: Leg, to: Leg) -> Self {
+        // What is decrypted comes in records of 16 KiB at most, and encrypting is best done where the cache is near.
+        let size = match (from, to) {
+            (Leg::Tls, Leg::Plain) => Size::Large,
+            _ => Size::Usual,
+        };
         Lane {
-            splices,
+            splices: from == Leg::Plain && to == Leg::Plain,
+            buffer: Slot::of(size),
             ..Lane::default()
         }
     }
@@ -134,7 +156,12 @@ impl Lane {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Lane::new(self.splices);
+        self.buffer.clear();
+        *self = Lane {
+            splices: self.splices,
+            buffer: std::mem::take(&mut self.buffer),
+            ..Lane::default()
+        };
     }
 
     /// To be called when the bytes that came last were decided about as far as they could be; the next `opaque` bytes need
@@ -148,7 +175,7 @@ impl Lane {
         let all = self.ready == looked && self.buffer.len() == looked;
         if all && unchanged && opaque >= SPLICE_FROM {
             self.unseen = looked as u32;
-            self.buffer = Slot::default();
+            self.buffer.clear();
             self.ready = 0;
             return Ok(());
         }
@@ -217,7 +244,7 @@ impl Lane {
         if kept {
             (self.looked, self.look) = (n, next);
         } else {
-            self.buffer = Slot::default();
+            self.buffer.clear();
             (self.large, self.piped) = (false, false);
         }
         kept

@@ -28,6 +28,7 @@ use tokio::time::Instant;
 use cluster::Came;
 pub use cluster::{Cluster, LiveCluster};
 use end::EndReason;
+use lane::Leg;
 use request::RequestPump;
 use response::ResponsePump;
 pub use serve::{Accepted, serve};
@@ -95,12 +96,13 @@ impl Session {
         if let Some(most) = shared.cluster.timeouts.max_connection_age {
             age.set(begin + jittered(most));
         }
-        let splices = shared.client.is_plain() && !shared.cluster.upstream.has_tls();
+        let client = Leg::new(!shared.client.is_plain());
+        let broker = Leg::new(shared.cluster.upstream.has_tls());
         Session {
             shared,
             came,
-            request: RequestPump::new(splices),
-            response: ResponsePump::new(splices),
+            request: RequestPump::new(client, broker),
+            response: ResponsePump::new(broker, client),
             responses_first: true,
             first_bytes,
             age,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::end::EndReason;
 use super::in_flight::Expected;
-use super::lane::{Lane, Next, Received};
+use super::lane::{Lane, Leg, Next, Received};
 use super::shared::{Dial, Shared};
 use crate::protocol::acks::AcksFinder;
 use crate::transport::deadline::Deadline;
@@ -86,10 +86,10 @@ enum Stop {
 }
 
 impl RequestPump {
-    /// Before the first byte. `splices` is that of [`Lane::new`].
-    pub(super) fn new(splices: bool) -> Self {
+    /// Before the first byte.
+    pub(super) fn new(client: Leg, broker: Leg) -> Self {
         RequestPump {
-            lane: Lane::new(splices),
+            lane: Lane::new(client, broker),
             frame: Frame::default(),
             stall: Deadline::default(),
             look: Deadline::default(),

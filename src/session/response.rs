@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::end::EndReason;
 use super::held::{HeldFor, malformed};
-use super::lane::{Lane, Next, Received};
+use super::lane::{Lane, Leg, Next, Received};
 use super::shared::Shared;
 use crate::protocol::api::METADATA;
 use crate::protocol::rewrite::MetadataHead;
@@ -99,10 +99,10 @@ enum Stop {
 }
 
 impl ResponsePump {
-    /// Before the first byte. `splices` is that of [`Lane::new`].
-    pub(super) fn new(splices: bool) -> Self {
+    /// Before the first byte.
+    pub(super) fn new(broker: Leg, client: Leg) -> Self {
         ResponsePump {
-            lane: Lane::new(splices),
+            lane: Lane::new(broker, client),
             ..ResponsePump::default()
         }
     }

@@ -8,8 +8,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// the processor's cache.
 pub const BUFFER_BYTES: usize = 32 * 1024;
 
-/// How many unused buffers a thread keeps (2 MiB).
-const POOLED: usize = 64;
+/// The size of a large buffer in bytes.
+pub const LARGE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How many bytes of unused buffers of each size a thread keeps.
+const POOLED_BYTES: usize = 2 * 1024 * 1024;
+
+/// How large a buffer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// [`BUFFER_BYTES`].
+    #[default]
+    Usual,
+    /// [`LARGE_BUFFER_BYTES`]: where bytes come and go encrypted, fewer and larger system calls are worth the memory.
+    Large,
+}
+
+impl Size {
+    /// In bytes.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Size::Usual => BUFFER_BYTES,
+            Size::Large => LARGE_BUFFER_BYTES,
+        }
+    }
+}
 
 thread_local! {
     static POOL: RefCell<Pool> = RefCell::new(Pool::new());
@@ -20,7 +43,8 @@ thread_local! {
 static LENT: Mutex<Vec<Arc<AtomicI64>>> = Mutex::new(Vec::new());
 
 struct Pool {
-    unused: Vec<Box<[u8]>>,
+    usual: Vec<Box<[u8]>>,
+    large: Vec<Box<[u8]>>,
     lent: Arc<AtomicI64>,
 }
 
@@ -32,8 +56,17 @@ impl Pool {
         all.retain(|lent| Arc::strong_count(lent) > 1);
         all.push(lent.clone());
         Pool {
-            unused: Vec::new(),
+            usual: Vec::new(),
+            large: Vec::new(),
             lent,
+        }
+    }
+
+    /// The unused buffers of a size.
+    fn unused(&mut self, size: Size) -> &mut Vec<Box<[u8]>> {
+        match size {
+            Size::Usual => &mut self.usual,
+            Size::Large => &mut self.large,
         }
     }
 }
@@ -47,20 +80,27 @@ pub fn lent() -> i64 {
 /// A lent buffer: bytes are filled in at its end and consumed at its start. It goes back to the pool when dropped.
 #[derive(Debug)]
 pub struct Buffer {
+    size: Size,
     memory: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
 impl Buffer {
-    /// Takes a buffer from the pool of this thread, or a new one.
+    /// Takes a buffer of the usual size from the pool of this thread, or a new one.
     pub fn lend() -> Self {
+        Buffer::lend_of(Size::Usual)
+    }
+
+    /// Takes a buffer from the pool of this thread, or a new one.
+    pub fn lend_of(size: Size) -> Self {
         let unused = POOL.with_borrow_mut(|pool| {
             pool.lent.fetch_add(1, Ordering::Relaxed);
-            pool.unused.pop()
+            pool.unused(size).pop()
         });
-        let memory = unused.unwrap_or_else(|| vec![0; BUFFER_BYTES].into_boxed_slice());
+        let memory = unused.unwrap_or_else(|| vec![0; size.bytes()].into_boxed_slice());
         Buffer {
+            size,
             memory,
             start: 0,
             end: 0,
@@ -119,8 +159,9 @@ impl Drop for Buffer {
         let _ = POOL.try_with(|pool| {
             if let Ok(mut pool) = pool.try_borrow_mut() {
                 pool.lent.fetch_sub(1, Ordering::Relaxed);
-                if pool.unused.len() < POOLED {
-                    pool.unused.push(memory);
+                let unused = pool.unused(self.size);
+                if unused.len() < POOLED_BYTES / self.size.bytes() {
+                    unused.push(memory);
                 }
             }
         });
@@ -129,12 +170,27 @@ impl Drop for Buffer {
 
 /// A place where a buffer stands only while it has bytes in it.
 #[derive(Debug, Default)]
-pub struct Slot(Option<Buffer>);
+pub struct Slot {
+    size: Size,
+    buffer: Option<Buffer>,
+}
 
 impl Slot {
+    /// For a buffer of this size.
+    pub fn of(size: Size) -> Self {
+        Slot { size, buffer: None }
+    }
+
+    /// Drops what is there.
+    pub fn clear(&mut self) {
+        self.buffer = None;
+    }
+
     /// Lets `read` fill a buffer; one that stays empty goes back to the pool before this returns.
     pub fn fill<T>(&mut self, read: impl FnOnce(&mut Buffer) -> T) -> T {
-        let buffer = self.0.get_or_insert_with(Buffer::lend);
+        let buffer = self
+            .buffer
+            .get_or_insert_with(|| Buffer::lend_of(self.size));
         let outcome = read(buffer);
         self.release_if_empty();
         outcome
@@ -142,40 +198,40 @@ impl Slot {
 
     /// The bytes at hand.
     pub fn bytes(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], Buffer::bytes)
+        self.buffer.as_ref().map_or(&[], Buffer::bytes)
     }
 
     /// The same, to be changed in place.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        self.0.as_mut().map_or(&mut [], Buffer::bytes_mut)
+        self.buffer.as_mut().map_or(&mut [], Buffer::bytes_mut)
     }
 
     /// The number of bytes at hand.
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, Buffer::len)
+        self.buffer.as_ref().map_or(0, Buffer::len)
     }
 
     /// Whether there is no room for more bytes.
     pub fn is_full(&self) -> bool {
-        self.len() == BUFFER_BYTES
+        self.len() == self.size.bytes()
     }
 
     /// Whether no bytes are at hand, and so no buffer is held.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.buffer.is_none()
     }
 
     /// The first `n` bytes are done with.
     pub fn consume(&mut self, n: usize) {
-        if let Some(buffer) = &mut self.0 {
+        if let Some(buffer) = &mut self.buffer {
             buffer.consume(n);
         }
         self.release_if_empty();
     }
 
     fn release_if_empty(&mut self) {
-        if self.0.as_ref().is_some_and(Buffer::is_empty) {
-            self.0 = None;
+        if self.buffer.as_ref().is_some_and(Buffer::is_empty) {
+            self.buffer = None;
         }
     }
 }
@@ -219,8 +275,15 @@ mod tests {
 
     #[test]
     fn a_thread_keeps_a_bounded_number_of_unused_buffers() {
-        drop((0..2 * POOLED).map(|_| Buffer::lend()).collect::<Vec<_>>());
-        POOL.with_borrow(|pool| assert_eq!(pool.unused.len(), POOLED));
+        for size in [Size::Usual, Size::Large] {
+            let most = POOLED_BYTES / size.bytes();
+            drop(
+                (0..2 * most)
+                    .map(|_| Buffer::lend_of(size))
+                    .collect::<Vec<_>>(),
+            );
+            POOL.with_borrow_mut(|pool| assert_eq!(pool.unused(size).len(), most));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The bytes of a TLS connection over a socket, after its handshake.
 //!
 //! rustls reads at most 4 KiB at a time. So a buffer that is lent while there are bytes in it takes what the socket has, one
-//! system call for two records, and rustls is fed from that. While nothing comes no buffer is held, here or in rustls.
+//! system call for four records, and rustls is fed from that. While nothing comes no buffer is held, here or in rustls.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::handshake::HandshakeError;
 use super::server::has_expired;
-use crate::transport::buffer::{Buffer, Slot};
+use crate::transport::buffer::{Buffer, Size, Slot};
 
 /// What is encrypted at once: two records of the largest size, which go out with one system call.
 const WRITE_BYTES: usize = 32 * 1024;
@@ -35,7 +35,7 @@ impl Channel {
     pub(super) fn new(connection: Connection) -> Self {
         Channel {
             connection,
-            encrypted: Slot::default(),
+            encrypted: Slot::of(Size::Large),
             sending: 0,
             grown: true,
         }

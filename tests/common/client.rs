@@ -1,6 +1,6 @@
 //! A raw client: writes exact bytes, or asks with kafka-protocol's messages.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
 
 use kafka_protocol::protocol::Request;
@@ -30,6 +30,19 @@ impl Client {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)
             .expect("a socket can be made");
         socket.set_recv_buffer_size(4096).expect("a socket option");
+        socket
+            .connect_timeout(&address.into(), PATIENCE)
+            .expect("the port accepts");
+        Self::over(socket.into())
+    }
+
+    /// Connects from this address, to be another peer than the other clients.
+    pub fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)
+            .expect("a socket can be made");
+        socket
+            .bind(&SocketAddr::new(source, 0).into())
+            .unwrap_or_else(|error| panic!("cannot bind {source}: {error}"));
         socket
             .connect_timeout(&address.into(), PATIENCE)
             .expect("the port accepts");

@@ -164,7 +164,7 @@ pub struct Limits {
     pub connections_per_client: Option<usize>,
     /// New connections of each client; `None` is no limit.
     pub connection_rate_per_client: Option<Rate>,
-    /// TLS handshakes of clients under way at one time, all clusters together.
+    /// TLS handshakes of clients under way at one time, all clusters together. Further ones wait.
     pub tls_handshakes: usize,
     /// Requests of one connection that wait for an answer.
     pub in_flight: usize,

@@ -1,6 +1,8 @@
-//! How many connections may be open at one time, in all and of one client, and the file descriptors that it depends on.
+//! How many connections may be open at one time, in all and of one client, the file descriptors that it depends on, and
+//! how many TLS handshakes may be under way.
 
 mod clients;
+mod handshakes;
 
 use std::num::NonZeroUsize;
 use std::os::fd::RawFd;
@@ -10,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use clients::{ClientLimits, ClientPermit, Clients, Refused};
+pub use handshakes::{Handshakes, Place};
 
 use crate::config::Limits;
 

@@ -5,12 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 use super::listen::{Port, listen};
 use super::{StartError, other};
 use crate::config::{self, Config, FetchEndpoints, Limits, UnknownApis, VirtualCluster};
-use crate::limits::Clients;
+use crate::limits::{Clients, Handshakes};
 use crate::metrics::Metrics;
 use crate::port_map::{Door, NodeId, NodePort, PortMap, Route};
 use crate::protocol::api::Policy;
@@ -110,7 +108,7 @@ pub(super) struct ForClusters {
     faults: Arc<Faults>,
     own: Arc<OwnConnections>,
     clients: Clients,
-    handshakes: Arc<Semaphore>,
+    handshakes: Arc<Handshakes>,
 }
 
 impl ForClusters {
@@ -120,7 +118,7 @@ impl ForClusters {
             faults: Arc::default(),
             own: Arc::default(),
             clients: Clients::new(),
-            handshakes: Arc::new(Semaphore::new(limits.tls_handshakes)),
+            handshakes: Arc::new(Handshakes::new(limits.tls_handshakes)),
         }
     }
 

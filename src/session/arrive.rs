@@ -11,14 +11,13 @@ use std::sync::Arc;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::Cluster;
 use super::cluster::Came;
 use super::end::EndReason;
 use crate::config::{Advertise, ProxyProtocolMode};
-use crate::limits::ClientPermit;
+use crate::limits::{ClientPermit, Place};
 use crate::port_map::{Door, Route};
 use crate::protocol::prefix::{self, Foreign};
 use crate::transport::buffer::Buffer;
@@ -198,20 +197,24 @@ impl Arrival {
             hello.refuse_name(socket).await;
             return Err(EndReason::UnknownServerName(name));
         };
-        let _permit = self.handshake_permit().await;
-        let channel = hello.accept(socket, tls.config().clone()).await;
-        Ok((channel.map_err(handshake_end)?, route, name))
+        let _place = self.handshake_place().await;
+        let channel = tokio::select! {
+            biased;
+            channel = hello.accept(socket, tls.config().clone()) => channel.map_err(handshake_end)?,
+            // Asked only when the other has sent what it can and waits for the client.
+            () = self.cluster.handshakes.crowded_out() => return Err(EndReason::TlsHandshakeGaveWay),
+        };
+        Ok((channel, route, name))
     }
 
     /// A handshake is worked on only once its first message is here, so that those who send none take nobody's place.
-    async fn handshake_permit(&self) -> Option<OwnedSemaphorePermit> {
+    async fn handshake_place(&self) -> Place {
         let handshakes = &self.cluster.handshakes;
-        if let Ok(permit) = handshakes.clone().try_acquire_owned() {
-            return Some(permit);
+        if let Some(place) = handshakes.try_enter() {
+            return place;
         }
         self.cluster.metrics.limit_met("tls_handshakes");
-        // The semaphore is never closed.
-        handshakes.clone().acquire_owned().await.ok()
+        handshakes.enter().await
     }
 
     fn arrived(

@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use super::faults::Faults;
 use crate::config::{Access, Advertise, Limits, NodeAddress, ProxyProtocol, Timeouts};
-use crate::limits::Clients;
+use crate::limits::{Clients, Handshakes};
 use crate::metrics::ClusterMetrics;
 use crate::port_map::{NodeId, PortMap, Route};
 use crate::protocol::api::Policy;
@@ -42,7 +41,7 @@ pub struct Cluster {
     /// What each client has, of all clusters.
     pub clients: Clients,
     /// Places of TLS handshakes under way, of all clusters.
-    pub handshakes: Arc<Semaphore>,
+    pub handshakes: Arc<Handshakes>,
     /// Where the nodes are configured to be, for advice about further ones.
     pub nodes: BTreeMap<NodeId, NodeAddress>,
     /// Which requests pass.

@@ -41,6 +41,8 @@ pub enum EndReason {
     PlaintextOnTlsPort,
     /// No complete TLS handshake within `timeouts.tls_handshake`.
     TlsHandshakeTimeout,
+    /// `limits.tls_handshakes` were under way, others waited, and this client was silent.
+    TlsHandshakeGaveWay,
     /// A TLS handshake that failed in a way that has no reason of its own.
     TlsHandshakeFailed(String),
     /// The client did not accept our certificate.
@@ -164,7 +166,7 @@ impl EndReason {
     }
 
     /// Every label, so that each series exists from the start.
-    pub const LABELS: [&'static str; 47] = [
+    pub const LABELS: [&'static str; 48] = [
         "client_closed",
         "bare_connect",
         "broker_closed",
@@ -181,6 +183,7 @@ impl EndReason {
         "proxy_protocol_on_kafka_port",
         "plaintext_on_tls_port",
         "tls_handshake_timeout",
+        "tls_handshake_gave_way",
         "tls_handshake_failed",
         "certificate_not_trusted",
         "client_certificate_refused",
@@ -243,6 +246,8 @@ impl EndReason {
                 "set security.protocol=SSL (or SASL_SSL) in the client: this port speaks TLS"),
             Self::TlsHandshakeTimeout => ("tls_handshake_timeout", Client,
                 "the client began a TLS handshake and did not go on; raise timeouts.tls_handshake for very slow links"),
+            Self::TlsHandshakeGaveWay => ("tls_handshake_gave_way", Client,
+                "if these are genuine clients raise limits.tls_handshakes, else set limits.connection_rate_per_client"),
             Self::TlsHandshakeFailed(_) => ("tls_handshake_failed", Client,
                 "see the error; a version of TLS or a cipher suite that both sides have may be missing (tls.min_version)"),
             Self::CertificateNotTrusted(_) => ("certificate_not_trusted", Client,
@@ -321,6 +326,7 @@ impl fmt::Display for EndReason {
             Self::ProxyProtocolOnKafkaPort => f.write_str("a PROXY protocol header came before the first request"),
             Self::PlaintextOnTlsPort => f.write_str("the client sent plaintext to a TLS port"),
             Self::TlsHandshakeTimeout => f.write_str("no complete TLS handshake within timeouts.tls_handshake"),
+            Self::TlsHandshakeGaveWay => f.write_str("the client said nothing more in its TLS handshake, and others waited for its place among limits.tls_handshakes"),
             Self::TlsHandshakeFailed(what) => write!(f, "TLS handshake: {what}"),
             Self::CertificateNotTrusted(what) => write!(f, "the client did not accept tls.certificate: {what}"),
             Self::ClientCertificateRefused(what) => write!(f, "the client's certificate was not accepted: {what}"),

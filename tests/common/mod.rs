@@ -18,5 +18,6 @@ pub mod client;
 pub mod dns;
 pub mod frames;
 pub mod proxy;
+pub mod tls_client;
 pub mod tools;
 pub mod wire;

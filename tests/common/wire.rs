@@ -42,6 +42,11 @@ impl Wire {
         &self.stream
     }
 
+    /// The socket alone.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// This end's address.
     pub fn local_address(&self) -> SocketAddr {
         self.stream.local_addr().expect("a connected socket")

@@ -9,6 +9,7 @@
 
 mod acks;
 mod admin;
+mod age;
 mod api_versions;
 mod apis;
 mod bootstrap;
@@ -26,6 +27,7 @@ mod headers;
 mod large;
 mod leaks;
 mod learned;
+mod limits;
 mod order;
 mod ports;
 mod process;
@@ -35,6 +37,7 @@ mod setup;
 mod sizes;
 mod streaming;
 mod time;
+mod tls_limits;
 mod unanswered;
 
 #[path = "../common/mod.rs"]

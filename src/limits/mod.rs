@@ -127,12 +127,26 @@ pub fn max_fds() -> u64 {
 /// and for the admin listener. The limit is read once: call [`raise_fd_limit`] before.
 pub fn is_near_fd_limit(fd: RawFd) -> bool {
     static FIRST_NEAR: OnceLock<u64> = OnceLock::new();
-    let first = *FIRST_NEAR.get_or_init(|| first_near(max_fds()));
+    is_from(fd, *FIRST_NEAR.get_or_init(|| first_near(max_fds())))
+}
+
+/// The same of the last half of what is set aside: it is for those who look at this process (the admin listener), and not
+/// for the brokers of clients that were let in before.
+pub fn is_at_fd_limit(fd: RawFd) -> bool {
+    static FIRST_AT: OnceLock<u64> = OnceLock::new();
+    is_from(fd, *FIRST_AT.get_or_init(|| first_at(max_fds())))
+}
+
+fn is_from(fd: RawFd, first: u64) -> bool {
     u64::try_from(fd).is_ok_and(|fd| fd >= first)
 }
 
 fn first_near(fds: u64) -> u64 {
     fds - reserve(fds)
+}
+
+fn first_at(fds: u64) -> u64 {
+    fds - reserve(fds) / 2
 }
 
 /// How many descriptors connections leave free: an eighth, or what is needed at least, which is not to take more than half.
@@ -190,6 +204,9 @@ mod tests {
         assert_eq!(first_near(1024), 1024 - 128);
         assert_eq!(first_near(256), 256 - 64, "at least the reserve");
         assert_eq!(first_near(64), 32, "at most half");
+        assert_eq!(first_at(1024), 1024 - 64);
+        let at = first_at(max_fds()) as RawFd;
+        assert!(is_at_fd_limit(at) && is_near_fd_limit(at - 1) && !is_at_fd_limit(at - 1));
         let first = first_near(max_fds()) as RawFd;
         assert!(is_near_fd_limit(first) && is_near_fd_limit(RawFd::MAX));
         assert!(!is_near_fd_limit(first - 1) && !is_near_fd_limit(-1));

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 use tracing::warn;
+
+use crate::limits::is_near_fd_limit;
 
 /// What is asked of the kernel for each pipe: 64 segments.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -138,6 +140,9 @@ impl Ends {
         };
         // From here on its drop counts it out.
         let ends = Ends { reader, writer };
+        if is_near_fd_limit(ends.writer.as_raw_fd()) {
+            return None;
+        }
         let _ = fcntl_setpipe_size(&ends.writer, PIPE_BYTES);
         if fcntl_getpipe_size(&ends.writer).is_ok_and(|bytes| bytes >= WORTHWHILE_BYTES) {
             return Some(ends);

@@ -9,10 +9,12 @@ mod tls;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -22,6 +24,7 @@ use own::{OwnConnection, OwnConnections};
 use resolver::{ResolveError, Resolver};
 
 use crate::config::{BrokerAddress, NodeAddress, Timeouts, VirtualCluster};
+use crate::limits::is_at_fd_limit;
 use crate::metrics::ClusterMetrics;
 use crate::port_map::{NodeId, Route};
 use crate::transport::stream::{Stream, tune};
@@ -339,6 +342,10 @@ impl Upstream {
         let (stream, peer) = dial(&found, address.port, deadline)
             .await
             .map_err(|failures| ConnectError::dialled(address, failures))?;
+        if is_at_fd_limit(stream.as_raw_fd()) {
+            let error = Errno::MFILE.into();
+            return Err(ConnectError::dialled(address, vec![(peer, error)]));
+        }
         // The connection may be gone already; using it will tell.
         let _ = tune(&stream, self.keepalive);
         let own = stream.local_addr().map(|local| self.own.add(local, peer));

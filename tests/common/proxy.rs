@@ -41,7 +41,18 @@ impl Proxy {
     /// Starts it with a configuration in which ports may be 0, and waits until it is ready. Log lines are JSON at level
     /// `debug` and the admin listener has a free port, unless the configuration says otherwise.
     pub fn start(config: &str) -> Self {
-        let mut proxy = Self::spawn(config);
+        Self::spawn(config).ready()
+    }
+
+    /// The same, started by a shell line in which `"$@"` is the command: `ulimit -n 200; exec "$@"`.
+    pub fn start_by(line: &str, config: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line, "sh", env!("CARGO_BIN_EXE_portolan")]);
+        Self::spawn_by(shell, config).ready()
+    }
+
+    fn ready(mut self) -> Self {
+        let proxy = &mut self;
         let begin = Instant::now();
         while !proxy.log_has("ready") {
             if let Ok(Some(status)) = proxy.child.try_wait() {
@@ -68,11 +79,15 @@ impl Proxy {
                 _ => {}
             }
         }
-        proxy
+        self
     }
 
     /// Starts it and waits for nothing: for configurations that it must refuse.
     pub fn spawn(config: &str) -> Self {
+        Self::spawn_by(Command::new(env!("CARGO_BIN_EXE_portolan")), config)
+    }
+
+    fn spawn_by(mut command: Command, config: &str) -> Self {
         let mut config = config.to_owned();
         if !config.contains("[log]") {
             config.push_str("\n[log]\nformat = \"json\"\nlevel = \"debug\"\n");
@@ -83,7 +98,7 @@ impl Proxy {
         if !config.contains("[admin]") {
             config.push_str("\n[admin]\nlisten = \"127.0.0.1:0\"\n");
         }
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portolan"))
+        let mut child = command
             .args(["run", "--config", "-"])
             .env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1")
             .stdin(Stdio::piped())

@@ -15,6 +15,7 @@ mod apis;
 mod bootstrap;
 mod closing;
 mod crowd;
+mod descriptors;
 mod dns;
 mod drain;
 mod endpoints;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -12,14 +12,13 @@ use serde_json::Value;
 use crate::common::broker::{Broker, Link};
 use crate::common::client::Client;
 use crate::common::frames;
-use crate::common::proxy::{Proxy, http_get, wait_until};
+use crate::common::proxy::{Proxy, wait_until};
 use crate::setup::{Setup, answer_heartbeat, exchange, heartbeat, open, talking};
 
 /// What [`start_by`] has started.
 struct Started {
     child: Killed,
     bootstrap: SocketAddr,
-    admin: Option<SocketAddr>,
     /// The log lines up to the one that says so.
     beginning: Vec<Value>,
     log: BufReader<std::process::ChildStderr>,
@@ -53,7 +52,7 @@ fn start_by(line: &str, setup: &Setup) -> Started {
     drop(stdin);
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let child = Killed(child);
-    let (mut bootstrap, mut admin) = (None, None);
+    let mut bootstrap = None;
     let mut beginning = Vec::new();
     loop {
         let mut text = String::new();
@@ -63,16 +62,12 @@ fn start_by(line: &str, setup: &Setup) -> Started {
         if line["route"] == "bootstrap" {
             bootstrap = address;
         }
-        if line["message"] == "admin listening" {
-            admin = address;
-        }
         let ready = line["message"] == "ready";
         beginning.push(line);
         if ready {
             return Started {
                 child,
                 bootstrap: bootstrap.unwrap(),
-                admin,
                 beginning,
                 log,
             };
@@ -88,39 +83,6 @@ impl Drop for Killed {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-#[test]
-fn without_descriptors_it_waits_and_never_gives_a_listener_up() {
-    let broker = Broker::start();
-    let setup = Setup::with(&broker)
-        .section("[limits]\nconnections = 1000")
-        .section("[admin]\nlisten = \"127.0.0.1:0\"");
-    let mut started = start_by("ulimit -n 60; exec \"$@\"", &setup);
-    let bootstrap = started.bootstrap;
-    let crowd: Vec<_> = (0..100)
-        .map(|_| TcpStream::connect(bootstrap).unwrap())
-        .collect();
-    let mut line = String::new();
-    while !line.contains("cannot accept connections; will try again") {
-        line.clear();
-        let read = started.log.read_line(&mut line).unwrap();
-        assert_ne!(read, 0, "it ended");
-    }
-    assert!(line.contains("Too many open files"), "{line}");
-    // Time in which a loop without a pause would try thousands of times.
-    std::thread::sleep(Duration::from_millis(500));
-    drop(crowd);
-    let mut client = Client::connect(bootstrap);
-    client.send(&heartbeat(1));
-    answer_heartbeat(&mut client, &mut broker.accept(), 1);
-    let (_, metrics) = http_get(started.admin.unwrap(), "/metrics");
-    let errors = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("portolan_accept_errors_total "));
-    let errors: u64 = errors.unwrap().parse().unwrap();
-    assert!(errors > 0, "they are counted");
-    assert!(errors < 1000, "{errors} tries without a pause");
 }
 
 #[test]

@@ -104,7 +104,12 @@ impl Arrival {
             return self.arrived(Stream::new(socket), route, None, permit);
         };
         let deadline = deadline.min(Instant::now() + self.cluster.timeouts.tls_handshake);
-        let handshake = timeout_at(deadline, self.shake_hands(&mut socket, &tls)).await;
+        let handshake = async {
+            readable(&socket).await?;
+            // In a box of its own, from the first byte on: who is silent does not need the room that a handshake does.
+            Box::pin(self.shake_hands(&mut socket, &tls)).await
+        };
+        let handshake = timeout_at(deadline, handshake).await;
         let (channel, route, name) = handshake.unwrap_or(Err(EndReason::TlsHandshakeTimeout))?;
         self.arrived(Stream::with_tls(socket, channel), route, name, permit)
     }
@@ -184,7 +189,6 @@ impl Arrival {
         socket: &mut TcpStream,
         tls: &Server,
     ) -> Result<(Channel, Route, Option<String>), EndReason> {
-        readable(socket).await?;
         refuse_foreign(socket).await?;
         let hello = Hello::read(socket).await.map_err(handshake_end)?;
         let name = hello.server_name();

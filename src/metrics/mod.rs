@@ -29,12 +29,13 @@ use crate::upstream::ConnectError;
 const CONNECT_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0];
 
 /// The limits that are counted when they are met.
-const LIMITS: [&str; 8] = [
+const LIMITS: [&str; 9] = [
     "connections",
     "connections_per_client",
     "connection_rate_per_client",
     "tls_handshakes",
     "open_files",
+    "in_flight",
     "request_bytes",
     "sasl_bytes",
     "response_rewrite_bytes",
@@ -131,7 +132,7 @@ impl Metrics {
         let rejections = counters(
             r,
             "limit_rejections_total",
-            "Connections and requests that were refused for a limit; at limits.connections and limits.tls_handshakes they wait.",
+            "Connections and requests that were refused for a limit; at limits.connections, limits.tls_handshakes and limits.in_flight they wait.",
             &["limit"],
         )?;
         let limits = LIMITS.map(|limit| (limit, rejections.with_label_values(&[limit])));

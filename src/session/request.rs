@@ -125,7 +125,10 @@ impl RequestPump {
                 // That answer will never come.
                 Stop::Blocked if shared.responses_over.get() => return self.poll_drop(cx, shared),
                 Stop::Blocked => {
-                    shared.requests_blocked.set(true);
+                    let begins = !shared.requests_blocked.replace(true);
+                    if begins && shared.in_flight.borrow().is_full() {
+                        shared.cluster.metrics.limit_met("in_flight");
+                    }
                     true
                 }
                 Stop::NeedBytes => false,

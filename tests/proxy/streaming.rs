@@ -270,6 +270,9 @@ fn the_limit_of_requests_in_flight_holds_back_and_loses_nothing() {
         assert_eq!(next.correlation_id, id);
         waiting.push(next);
     }
+    // Each of the eight had to wait.
+    let met = "portolan_limit_rejections_total{limit=\"in_flight\"}";
+    assert_eq!(proxy.metric(met), 8.0);
     for request in waiting {
         let answer = request.answer_bytes(b"alive");
         link.send(&answer);

@@ -7,11 +7,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use kafka_protocol::protocol::{Encodable, HeaderVersion, Request};
+use kafka_protocol::protocol::{Encodable, HeaderVersion};
+use rustls::{ServerConfig, ServerConnection};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::frames;
 use super::proxy::{PATIENCE, wait_until};
+pub use super::received::Received;
 use super::wire::Wire;
 
 /// A listening broker. It goes away when this is dropped.
@@ -20,6 +21,7 @@ pub struct Broker {
     accepted: Arc<AtomicUsize>,
     listener: Arc<TcpListener>,
     links: Mutex<Receiver<Link>>,
+    refused: Arc<Mutex<Vec<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -27,16 +29,6 @@ pub struct Broker {
 #[derive(Debug)]
 pub struct Link {
     wire: Wire,
-}
-
-/// A request as it arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    pub api_key: i16,
-    pub api_version: i16,
-    pub correlation_id: i32,
-    /// From the api key to its end.
-    pub frame: Vec<u8>,
 }
 
 impl Broker {
@@ -47,12 +39,24 @@ impl Broker {
 
     /// The same at a given address.
     pub fn start_at(address: SocketAddr) -> Self {
-        Self::listen(listener(address, false), None)
+        Self::listen(listener(address, false), None, None)
+    }
+
+    /// One that speaks TLS: what [`Broker::accept`] takes are connections whose handshake is over.
+    pub fn with_tls(config: Arc<ServerConfig>) -> Self {
+        let listener = listener((Ipv4Addr::LOCALHOST, 0).into(), false);
+        Self::listen(listener, Some(config), None)
     }
 
     /// The same with receive buffers so small that a broker which does not read is felt soon.
     pub fn with_small_window() -> Self {
-        Self::listen(listener((Ipv4Addr::LOCALHOST, 0).into(), true), None)
+        Self::listen(listener((Ipv4Addr::LOCALHOST, 0).into(), true), None, None)
+    }
+
+    /// The same by TLS.
+    pub fn with_tls_and_small_window(config: Arc<ServerConfig>) -> Self {
+        let listener = listener((Ipv4Addr::LOCALHOST, 0).into(), true);
+        Self::listen(listener, Some(config), None)
     }
 
     /// Each connection is handled by this function in a thread of its own.
@@ -62,7 +66,7 @@ impl Broker {
 
     /// The same at a given address.
     pub fn serving_at(address: SocketAddr, handler: impl Fn(Link) + Send + Sync + 'static) -> Self {
-        Self::listen(listener(address, false), Some(Arc::new(handler)))
+        Self::listen(listener(address, false), None, Some(Arc::new(handler)))
     }
 
     /// Answers every request with the frame that `answer` makes of it; `None` closes the connection.
@@ -77,29 +81,45 @@ impl Broker {
         address: SocketAddr,
         answer: impl Fn(&Received) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
-        Self::serving_at(address, move |mut link| {
-            while let Some(frame) = link.try_request().as_ref().and_then(&answer) {
-                if link.try_send(&frame).is_err() {
-                    return;
-                }
-            }
-        })
+        Self::serving_at(address, move |link| answer_all(link, &answer))
     }
 
-    fn listen(listener: TcpListener, handler: Option<Arc<Handler>>) -> Self {
+    /// The same by TLS.
+    pub fn answering_by_tls(
+        config: Arc<ServerConfig>,
+        answer: impl Fn(&Received) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = listener((Ipv4Addr::LOCALHOST, 0).into(), false);
+        let handler = move |link| answer_all(link, &answer);
+        Self::listen(listener, Some(config), Some(Arc::new(handler)))
+    }
+
+    fn listen(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        handler: Option<Arc<Handler>>,
+    ) -> Self {
         let address = listener.local_addr().expect("a bound socket");
         let accepted = Arc::new(AtomicUsize::new(0));
         let listener = Arc::new(listener);
+        let refused = Arc::new(Mutex::new(Vec::new()));
         let (sender, links) = channel();
+        let taker = Taker {
+            tls,
+            refused: refused.clone(),
+            handler,
+            links: sender,
+        };
         let thread = std::thread::spawn({
             let (accepted, listener) = (accepted.clone(), listener.clone());
-            move || accept_loop(&listener, &accepted, handler.as_ref(), &sender)
+            move || accept_loop(&listener, &accepted, &taker)
         });
         Broker {
             address,
             accepted,
             listener,
             links: Mutex::new(links),
+            refused,
             thread: Some(thread),
         }
     }
@@ -117,6 +137,12 @@ impl Broker {
     /// Waits until it has accepted so many connections.
     pub fn wait_for_connections(&self, least: usize) {
         wait_until("connections to the broker", || self.connections() >= least);
+    }
+
+    /// Why TLS handshakes failed so far.
+    pub fn refused(&self) -> Vec<String> {
+        let refused = self.refused.lock();
+        refused.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The next connection.
@@ -162,26 +188,52 @@ fn listener(address: SocketAddr, small_window: bool) -> TcpListener {
     socket.into()
 }
 
-fn accept_loop(
-    listener: &TcpListener,
-    accepted: &AtomicUsize,
-    handler: Option<&Arc<Handler>>,
-    links: &Sender<Link>,
-) {
+fn accept_loop(listener: &TcpListener, accepted: &AtomicUsize, taker: &Taker) {
     while let Ok((stream, _)) = listener.accept() {
         let link = Link {
             wire: Wire::new(stream),
         };
         accepted.fetch_add(1, Ordering::SeqCst);
-        match handler {
-            Some(handler) => {
-                let handler = handler.clone();
-                std::thread::spawn(move || handler(link));
+        if taker.tls.is_none() && taker.handler.is_none() {
+            taker.take(link);
+        } else {
+            let taker = taker.clone();
+            std::thread::spawn(move || taker.take(link));
+        }
+    }
+}
+
+/// What becomes of a connection.
+#[derive(Clone)]
+struct Taker {
+    tls: Option<Arc<ServerConfig>>,
+    refused: Arc<Mutex<Vec<String>>>,
+    handler: Option<Arc<Handler>>,
+    links: Sender<Link>,
+}
+
+impl Taker {
+    fn take(&self, mut link: Link) {
+        if let Some(config) = &self.tls {
+            let server = ServerConnection::new(config.clone());
+            if let Err(error) = link.secure(server.expect("a configuration for servers")) {
+                let refused = self.refused.lock();
+                let mut refused = refused.unwrap_or_else(PoisonError::into_inner);
+                return refused.push(error.to_string());
             }
-            None => {
-                // The test may be over.
-                let _ = links.send(link);
-            }
+        }
+        match &self.handler {
+            Some(handler) => handler(link),
+            // The test may be over.
+            None => drop(self.links.send(link)),
+        }
+    }
+}
+
+fn answer_all(mut link: Link, answer: impl Fn(&Received) -> Option<Vec<u8>>) {
+    while let Some(frame) = link.try_request().as_ref().and_then(&answer) {
+        if link.try_send(&frame).is_err() {
+            return;
         }
     }
 }
@@ -200,33 +252,6 @@ impl Link {
     /// Sends the answer to a request.
     pub fn answer<M: Encodable + HeaderVersion>(&mut self, request: &Received, message: &M) {
         self.send(&request.answer(message));
-    }
-}
-
-impl Received {
-    fn parse(frame: Vec<u8>) -> Self {
-        let [k0, k1, v0, v1, c0, c1, c2, c3] = *frame.first_chunk().expect("a request header");
-        Received {
-            api_key: i16::from_be_bytes([k0, k1]),
-            api_version: i16::from_be_bytes([v0, v1]),
-            correlation_id: i32::from_be_bytes([c0, c1, c2, c3]),
-            frame,
-        }
-    }
-
-    /// The request's message.
-    pub fn decode<R: Request>(&self) -> R {
-        frames::decode_request(&self.frame)
-    }
-
-    /// A frame that answers this request, with its size field.
-    pub fn answer<M: Encodable + HeaderVersion>(&self, message: &M) -> Vec<u8> {
-        frames::response(self.correlation_id, self.api_version, message)
-    }
-
-    /// A frame that answers this request with these bytes behind the correlation id.
-    pub fn answer_bytes(&self, bytes: &[u8]) -> Vec<u8> {
-        frames::framed(&[&self.correlation_id.to_be_bytes(), bytes].concat())
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use kafka_protocol::protocol::Request;
+use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, Socket, Type};
 
 use super::frames;
@@ -47,6 +49,19 @@ impl Client {
             .connect_timeout(&address.into(), PATIENCE)
             .expect("the port accepts");
         Self::over(socket.into())
+    }
+
+    /// Does the TLS handshake with a server of this name; an IP address is not told to the server.
+    pub fn secured(mut self, config: &Arc<ClientConfig>, name: &str) -> Self {
+        self.secure(Self::tls(config, name))
+            .unwrap_or_else(|error| panic!("a TLS handshake with {name}: {error}"));
+        self
+    }
+
+    /// What [`Wire::secure`] takes.
+    pub fn tls(config: &Arc<ClientConfig>, name: &str) -> ClientConnection {
+        let name = name.to_owned().try_into().expect("a name");
+        ClientConnection::new(config.clone(), name).expect("a configuration for clients")
     }
 
     fn over(stream: TcpStream) -> Self {

@@ -19,5 +19,7 @@ pub mod dns;
 pub mod frames;
 pub mod proxy;
 pub mod tls_client;
+pub mod received;
+pub mod secure;
 pub mod tools;
 pub mod wire;

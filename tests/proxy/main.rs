@@ -39,6 +39,7 @@ mod sizes;
 mod streaming;
 mod time;
 mod tls_limits;
+mod tls;
 mod unanswered;
 
 #[path = "../common/mod.rs"]

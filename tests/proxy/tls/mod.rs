@@ -3,9 +3,16 @@
 mod ends;
 mod keys;
 mod legs;
+mod mutual;
+mod openssl;
+mod resumption;
 mod slow;
+mod stalled;
+mod strangers;
 mod traffic;
+mod versions;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,10 +20,16 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{
+    AlertDescription, ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+};
 use tempfile::TempDir;
 
+use crate::common::broker::Broker;
 use crate::common::certificates::{self, Authority, Files, Identity};
+use crate::common::client::Client;
+use crate::common::secure;
+use crate::setup::heartbeat;
 
 /// The name of the proxy in certificates.
 pub(super) const NAME: &str = "kafka.example.test";
@@ -126,4 +139,31 @@ pub(super) fn chain(identity: &Identity) -> Vec<CertificateDer<'static>> {
 
 pub(super) fn key(identity: &Identity) -> PrivateKeyDer<'static> {
     PrivateKeyDer::from_pem_slice(identity.key_pem().as_bytes()).expect("PEM")
+}
+
+/// A broker that answers every request.
+pub(super) fn alive() -> Broker {
+    Broker::answering(|request| Some(request.answer_bytes(b"alive")))
+}
+
+/// One request of a client, and its answer.
+pub(super) fn is_served(client: &mut Client) {
+    client.send(&heartbeat(1));
+    assert_eq!(client.frame()[4..], *b"alive");
+}
+
+/// The alert that a client gets instead of a session.
+pub(super) fn refusal(
+    address: SocketAddr,
+    config: &Arc<ClientConfig>,
+    name: &str,
+) -> AlertDescription {
+    let mut client = Client::connect(address);
+    match client.secure(Client::tls(config, name)) {
+        // With TLS 1.3 the server's judgement of a client comes after the client's part of the handshake.
+        Ok(()) => client.alert(),
+        Err(error) => {
+            secure::alert(&error).unwrap_or_else(|| panic!("an alert was expected: {error:?}"))
+        }
+    }
 }

@@ -103,14 +103,13 @@ impl Arrival {
             };
             return self.arrived(Stream::new(socket), route, None, permit);
         };
-        let deadline = deadline.min(Instant::now() + self.cluster.timeouts.tls_handshake);
-        let handshake = async {
+        let shaking = async {
             readable(&socket).await?;
             // In a box of its own, from the first byte on: who is silent does not need the room that a handshake does.
-            Box::pin(self.shake_hands(&mut socket, &tls)).await
+            Box::pin(self.shake_hands(&mut socket, &tls, deadline)).await
         };
-        let handshake = timeout_at(deadline, handshake).await;
-        let (channel, route, name) = handshake.unwrap_or(Err(EndReason::TlsHandshakeTimeout))?;
+        let shaken = timeout_at(deadline, shaking).await;
+        let (channel, route, name) = shaken.unwrap_or(Err(EndReason::TlsHandshakeTimeout))?;
         self.arrived(Stream::with_tls(socket, channel), route, name, permit)
     }
 
@@ -184,13 +183,19 @@ impl Arrival {
         admitted.map_err(EndReason::ClientLimit)
     }
 
+    /// Does the handshake, in `timeouts.tls_handshake` without the time for which the client waits for its place among those
+    /// under way: who holds all places must not have the others end.
     async fn shake_hands(
         &self,
         socket: &mut TcpStream,
         tls: &Server,
+        deadline: Instant,
     ) -> Result<(Channel, Route, Option<String>), EndReason> {
-        refuse_foreign(socket).await?;
-        let hello = Hello::read(socket).await.map_err(handshake_end)?;
+        let late = |_| EndReason::TlsHandshakeTimeout;
+        let (begin, patience) = (Instant::now(), self.cluster.timeouts.tls_handshake);
+        let hello = timeout_at(deadline.min(begin + patience), read_hello(socket));
+        let hello = hello.await.map_err(late)??;
+        let patience = patience.saturating_sub(begin.elapsed());
         let name = hello.server_name();
         let route = match (self.door, &self.cluster.sni) {
             (Door::Route(route), _) => Some(route),
@@ -201,10 +206,13 @@ impl Arrival {
             hello.refuse_name(socket).await;
             return Err(EndReason::UnknownServerName(name));
         };
-        let _place = self.handshake_place().await;
+        let place = timeout_at(deadline, self.handshake_place()).await;
+        let _place = place.map_err(|_| EndReason::NoHandshakePlace)?;
+        let accepting = hello.accept(socket, tls.config().clone());
+        let accepting = timeout_at(deadline.min(Instant::now() + patience), accepting);
         let channel = tokio::select! {
             biased;
-            channel = hello.accept(socket, tls.config().clone()) => channel.map_err(handshake_end)?,
+            channel = accepting => channel.map_err(late)?.map_err(handshake_end)?,
             // Asked only when the other has sent what it can and waits for the client.
             () = self.cluster.handshakes.crowded_out() => return Err(EndReason::TlsHandshakeGaveWay),
         };
@@ -265,6 +273,12 @@ async fn readable(socket: &TcpStream) -> Result<(), EndReason> {
         0 => Err(EndReason::BareConnect),
         _ => Ok(()),
     }
+}
+
+/// The first message of a client that speaks TLS.
+async fn read_hello(socket: &mut TcpStream) -> Result<Hello, EndReason> {
+    refuse_foreign(socket).await?;
+    Hello::read(socket).await.map_err(handshake_end)
 }
 
 /// Ends a connection that speaks something else than TLS, when that is to be seen.

@@ -43,6 +43,8 @@ pub enum EndReason {
     TlsHandshakeTimeout,
     /// `limits.tls_handshakes` were under way, others waited, and this client was silent.
     TlsHandshakeGaveWay,
+    /// Other TLS handshakes took all places for as long as this client might wait.
+    NoHandshakePlace,
     /// A TLS handshake that failed in a way that has no reason of its own.
     TlsHandshakeFailed(String),
     /// The client did not accept our certificate.
@@ -166,7 +168,7 @@ impl EndReason {
     }
 
     /// Every label, so that each series exists from the start.
-    pub const LABELS: [&'static str; 48] = [
+    pub const LABELS: [&'static str; 49] = [
         "client_closed",
         "bare_connect",
         "broker_closed",
@@ -184,6 +186,7 @@ impl EndReason {
         "plaintext_on_tls_port",
         "tls_handshake_timeout",
         "tls_handshake_gave_way",
+        "tls_handshakes",
         "tls_handshake_failed",
         "certificate_not_trusted",
         "client_certificate_refused",
@@ -248,6 +251,8 @@ impl EndReason {
                 "the client began a TLS handshake and did not go on; raise timeouts.tls_handshake for very slow links"),
             Self::TlsHandshakeGaveWay => ("tls_handshake_gave_way", Client,
                 "if these are genuine clients raise limits.tls_handshakes, else set limits.connection_rate_per_client"),
+            Self::NoHandshakePlace => ("tls_handshakes", Operator,
+                "raise limits.tls_handshakes; or bound what each client may open, by limits.connections_per_client and connection_rate_per_client"),
             Self::TlsHandshakeFailed(_) => ("tls_handshake_failed", Client,
                 "see the error; a version of TLS or a cipher suite that both sides have may be missing (tls.min_version)"),
             Self::CertificateNotTrusted(_) => ("certificate_not_trusted", Client,
@@ -327,6 +332,7 @@ impl fmt::Display for EndReason {
             Self::PlaintextOnTlsPort => f.write_str("the client sent plaintext to a TLS port"),
             Self::TlsHandshakeTimeout => f.write_str("no complete TLS handshake within timeouts.tls_handshake"),
             Self::TlsHandshakeGaveWay => f.write_str("the client said nothing more in its TLS handshake, and others waited for its place among limits.tls_handshakes"),
+            Self::NoHandshakePlace => f.write_str("limits.tls_handshakes others were under way all the time"),
             Self::TlsHandshakeFailed(what) => write!(f, "TLS handshake: {what}"),
             Self::CertificateNotTrusted(what) => write!(f, "the client did not accept tls.certificate: {what}"),
             Self::ClientCertificateRefused(what) => write!(f, "the client's certificate was not accepted: {what}"),

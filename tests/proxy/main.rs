@@ -38,8 +38,8 @@ mod setup;
 mod sizes;
 mod streaming;
 mod time;
-mod tls_limits;
 mod tls;
+mod tls_limits;
 mod unanswered;
 
 #[path = "../common/mod.rs"]

@@ -1,13 +1,13 @@
 //! TLS towards brokers: the handshake behind a dial, and what to do where it fails.
 
-use rustls::{CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::ConnectError;
 use crate::config::BrokerAddress;
 use crate::port_map::NodeId;
-use crate::transport::stream::Stream;
+use crate::transport::stream::{Stream, is_disconnect};
 use crate::transport::tls::client::Client;
 use crate::transport::tls::handshake::{self, HandshakeError};
 
@@ -42,8 +42,10 @@ fn remedy(error: &HandshakeError) -> &'static str {
     let error = match error {
         HandshakeError::Tls(error) => error,
         HandshakeError::Closed | HandshakeError::HelloTooLong | HandshakeError::Expired => {
-            return "see that this listener of the broker speaks TLS, and the broker's log";
+            return NO_TLS;
         }
+        // So ends a Kafka listener in plaintext, which takes our first message for a request of 369 MB.
+        HandshakeError::Io(error) if is_disconnect(error) => return NO_TLS,
         HandshakeError::Io(_) => return "see the broker's log",
     };
     match error {
@@ -57,10 +59,17 @@ fn remedy(error: &HandshakeError) -> &'static str {
             "let `address` and bootstrap_servers have names that are in the broker's certificate, or set upstream_tls.server_name to one that is"
         }
         Error::InvalidCertificate(
-            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
         ) => "renew the broker's certificate, or set this machine's clock",
         Error::InvalidCertificate(CertificateError::Other(_)) => {
             "let an authority sign the broker's certificate: one that signs itself cannot be a server's here"
+        }
+        Error::InvalidCertificate(_) => "give the broker a certificate that is good for a server",
+        Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            "let the broker speak TLS 1.2 or 1.3 (ssl.enabled.protocols), with a cipher suite that is not out of date"
         }
         Error::InvalidMessage(_) => {
             "this listener of the broker does not speak TLS: take upstream_tls out, or use another listener"
@@ -71,3 +80,5 @@ fn remedy(error: &HandshakeError) -> &'static str {
         _ => "see the broker's log",
     }
 }
+
+const NO_TLS: &str = "see that this listener of the broker speaks TLS, and the broker's log";

@@ -1,5 +1,7 @@
 //! TLS on either leg, between scripted peers that speak it well, badly, or not at all.
 
+mod brokers;
+mod dialled;
 mod ends;
 mod keys;
 mod legs;
@@ -7,6 +9,7 @@ mod mutual;
 mod openssl;
 mod resumption;
 mod slow;
+mod sni;
 mod stalled;
 mod strangers;
 mod traffic;

@@ -109,8 +109,16 @@ impl Arrival {
             Box::pin(self.shake_hands(&mut socket, &tls, deadline)).await
         };
         let shaken = timeout_at(deadline, shaking).await;
-        let (channel, route, name) = shaken.unwrap_or(Err(EndReason::TlsHandshakeTimeout))?;
+        let shaken = shaken.unwrap_or(Err(EndReason::TlsHandshakeTimeout));
+        let shaken = shaken.map_err(|reason| reason.unless(|| self.is_loop(&socket)));
+        let (channel, route, name) = shaken?;
         self.arrived(Stream::with_tls(socket, channel), route, name, permit)
+    }
+
+    /// Whether this client is this process.
+    fn is_loop(&self, socket: &TcpStream) -> bool {
+        let local = socket.local_addr();
+        local.is_ok_and(|local| self.cluster.upstream.is_own(self.peer, local))
     }
 
     fn expects_header(&self) -> ProxyProtocolMode {

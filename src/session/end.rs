@@ -156,6 +156,15 @@ impl EndReason {
         self.row().2
     }
 
+    /// A loop, if the client is to blame and `is_loop` says that it is this process: who speaks something else than its port
+    /// does would be told to mend a client that nobody knows.
+    pub(super) fn unless(self, is_loop: impl FnOnce() -> bool) -> Self {
+        match self.side() == Side::Client && is_loop() {
+            true => Self::Loop,
+            false => self,
+        }
+    }
+
     /// The limit that was met, in the words of the configuration.
     pub fn limit(&self) -> Option<&'static str> {
         match self {

@@ -78,6 +78,7 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
     let mut session = Session::new(shared, came, arrival.begin());
     drop(arrival);
     let reason = run(&mut session, &live, &worker).await;
+    let reason = reason.unless(|| session.shared.is_loop());
     counted.ended(&reason);
     session.shared.log_end(&reason, begin);
 }

@@ -5,6 +5,7 @@ mod dialled;
 mod ends;
 mod keys;
 mod legs;
+mod loops;
 mod mutual;
 mod openssl;
 mod resumption;
@@ -89,12 +90,6 @@ impl Pki {
     /// Clients that trust this authority.
     pub(super) fn client(&self) -> Arc<ClientConfig> {
         Arc::new(client(&self.authority, None, &[&TLS13, &TLS12]))
-    }
-
-    /// Brokers at 127.0.0.1.
-    pub(super) fn broker(&self) -> Arc<ServerConfig> {
-        let identity = self.authority.server(&["127.0.0.1"]);
-        Arc::new(server(&identity, &[&TLS13, &TLS12]))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod brokers;
 mod dialled;
+mod drain;
 mod ends;
 mod keys;
 mod legs;

@@ -5,16 +5,17 @@
 //! silent for [`PATIENCE`] gives its place away, one for each that waits. It is counted from when the client has been sent
 //! its part: that this machine is slow is not the client's fault.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
+
+use super::{Place, Places};
 
 /// The places of handshakes under way.
 #[derive(Debug)]
 pub struct Handshakes {
-    places: Arc<Semaphore>,
+    places: Places,
     queue: Mutex<Queue>,
 }
 
@@ -26,33 +27,31 @@ struct Queue {
     promised: usize,
 }
 
-/// The right to have a handshake under way, until it is dropped.
-#[derive(Debug)]
-#[must_use = "the place is given away as soon as this is dropped"]
-pub struct Place(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
-
 impl Handshakes {
     /// At most so many at one time.
     pub fn new(most: usize) -> Self {
         Handshakes {
-            places: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            places: Places::new(most),
             queue: Mutex::default(),
         }
     }
 
+    /// From now on at most so many; those that are under way go on.
+    pub fn resize(&self, most: usize) {
+        self.places.resize(most);
+    }
+
     /// A place, if one is free now.
     pub fn try_enter(&self) -> Option<Place> {
-        let permit = self.places.clone().try_acquire_owned().ok()?;
-        Some(Place(Some(permit)))
+        self.places.try_take()
     }
 
     /// Waits for a place. Those that wait get theirs in the order in which they came.
     pub async fn enter(&self) -> Place {
         let mut waiting = Waiting::begin(self);
-        // The semaphore is never closed, so there always is a place in the end.
-        let permit = self.places.clone().acquire_owned().await.ok();
+        let place = self.places.take().await;
         waiting.served = true;
-        Place(permit)
+        place
     }
 
     /// Ready when a handshake that has a place, and began to wait for its client with this call, is to give it away.
@@ -106,6 +105,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::task::JoinSet;
 
     use super::*;

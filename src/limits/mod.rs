@@ -3,16 +3,17 @@
 
 mod clients;
 mod handshakes;
+mod places;
 
 use std::num::NonZeroUsize;
 use std::os::fd::RawFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use clients::{ClientLimits, ClientPermit, Clients, Refused};
-pub use handshakes::{Handshakes, Place};
+pub use handshakes::Handshakes;
+pub use places::{Place, Places};
 
 use crate::config::Limits;
 
@@ -29,45 +30,44 @@ const MOST_PIPES: u64 = 128;
 /// What is assumed where there is no limit.
 const MANY_FDS: u64 = 1_048_576;
 
-/// Permits for client connections.
+/// Permits for client connections: one is the right to have one, and one to its broker.
 #[derive(Clone, Debug)]
-pub struct ConnectionLimit {
-    permits: Arc<Semaphore>,
-    most: usize,
-}
+pub struct ConnectionLimit(Places);
 
 /// The right to have one client connection, and one to its broker.
-#[derive(Debug)]
-pub struct Permit(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
+pub type Permit = Place;
 
 impl ConnectionLimit {
     /// As configured, else as many as there are file descriptors for beside so many ports and worker threads.
     pub fn new(limits: &Limits, ports: usize, threads: usize) -> Self {
-        let most = limits
-            .connections
-            .unwrap_or_else(|| max_connections(ports, threads));
-        ConnectionLimit {
-            permits: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
-            most,
-        }
+        ConnectionLimit(Places::new(most(limits, ports, threads)))
+    }
+
+    /// The same from now on. Connections that are too many stay.
+    pub fn resize(&self, limits: &Limits, ports: usize, threads: usize) {
+        self.0.resize(most(limits, ports, threads));
     }
 
     /// How many connections there may be.
     pub fn most(&self) -> usize {
-        self.most
+        self.0.most()
     }
 
     /// A permit, if one is free now.
     pub fn try_acquire(&self) -> Option<Permit> {
-        let permit = self.permits.clone().try_acquire_owned().ok()?;
-        Some(Permit(Some(permit)))
+        self.0.try_take()
     }
 
     /// Waits until there may be one more.
     pub async fn acquire(&self) -> Permit {
-        // The semaphore is never closed, so there always is a permit in the end.
-        Permit(self.permits.clone().acquire_owned().await.ok())
+        self.0.take().await
     }
+}
+
+fn most(limits: &Limits, ports: usize, threads: usize) -> usize {
+    limits
+        .connections
+        .unwrap_or_else(|| max_connections(ports, threads))
 }
 
 /// How many worker threads there are: as configured, else one per core.

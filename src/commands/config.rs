@@ -1,15 +1,42 @@
 //! `config check` and `config show`.
 
-use super::{Failure, File, map, notes, print};
+use std::fmt::Write;
 
-/// Every fault at once, or `ok`, the port table, and what is worth knowing.
+use super::{Failure, File, map, notes, print, refused};
+use crate::config::{Config, Faults};
+use crate::transport::tls::files::Files;
+
+/// Every fault at once, or `ok`, the port table, and what is worth knowing. Looks into the files that are named, too.
 pub(super) fn check(file: &File) -> Result<(), Failure> {
     let config = file.read()?;
+    let warnings = warnings(&config).map_err(|faults| refused(&file.file, faults))?;
     let notes = notes::notes(&config);
-    print(&format!("ok\n\n{}{notes}", map::table(&config)))
+    let table = map::table(&config);
+    print(&format!("ok\n\n{table}{warnings}{notes}"))
 }
 
 /// The configuration as understood.
 pub(super) fn show(file: &File) -> Result<(), Failure> {
     print(&file.read()?.to_toml())
+}
+
+/// What is odd about certificates and the like, as [`notes::notes`] are.
+fn warnings(config: &Config) -> Result<String, Faults> {
+    let mut faults = Vec::new();
+    let mut out = String::new();
+    for cluster in config.clusters.values() {
+        match Files::load(cluster, None) {
+            Ok(files) => {
+                for warning in files.warnings(cluster) {
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(out, "\nwarning on {}: {warning}", cluster.name);
+                }
+            }
+            Err(found) => faults.extend(found),
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(out),
+        false => Err(Faults(faults)),
+    }
 }

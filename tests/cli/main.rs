@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod certificates;
 mod colour;
 mod config;
 mod flags;

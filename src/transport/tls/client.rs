@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 
@@ -19,6 +19,7 @@ use crate::port_map::NodeId;
 pub struct Client {
     config: Arc<ClientConfig>,
     server_name: Option<String>,
+    certificate: Option<CertificateDer<'static>>,
     not_after: Option<i64>,
     warnings: Vec<String>,
 }
@@ -63,6 +64,8 @@ impl Client {
         if !faults.is_empty() {
             return Err(faults);
         }
+        let own = identity.as_ref();
+        let certificate = own.and_then(|own| own.certified.cert.first().cloned());
         let not_after = identity.as_ref().map(|own| own.not_after);
         let certified = identity.map(|own| {
             warnings.extend(own.warnings);
@@ -80,6 +83,7 @@ impl Client {
         Ok(Client {
             config: Arc::new(config),
             server_name: tls.server_name.clone(),
+            certificate,
             not_after,
             warnings,
         })
@@ -95,6 +99,11 @@ impl Client {
     /// What rustls takes.
     pub fn config(&self) -> &Arc<ClientConfig> {
         &self.config
+    }
+
+    /// Our own certificate, in DER; `None` where there is none.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
     }
 
     /// Until when our own chain is good, in seconds since 1970; `None` where there is none.

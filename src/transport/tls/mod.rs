@@ -4,6 +4,7 @@ pub(crate) mod authorities;
 mod chain;
 pub mod channel;
 pub mod client;
+pub mod files;
 pub mod handshake;
 pub(crate) mod identity;
 mod inspect;

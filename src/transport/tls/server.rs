@@ -23,6 +23,7 @@ use crate::config::{ClientAuth, Fault, Tls, TlsVersion};
 #[derive(Debug)]
 pub struct Server {
     config: Arc<ServerConfig>,
+    certificate: CertificateDer<'static>,
     names: Vec<String>,
     not_after: i64,
     crl_next_update: Option<i64>,
@@ -56,6 +57,7 @@ impl Server {
         if !faults.is_empty() {
             return Err(faults);
         }
+        let certificate = identity.certified.cert.first().cloned();
         let config = config(tls, &identity, verifier, &tickets);
         let config = config.map_err(|error| vec![whole(section, &error)])?;
         let mut warnings = identity.warnings;
@@ -70,6 +72,8 @@ impl Server {
         warnings.extend(clients.revocation.into_iter().flat_map(|own| own.warnings));
         Ok(Server {
             config: Arc::new(config),
+            // There is one, or there were no key that goes with it.
+            certificate: certificate.unwrap_or_else(|| Vec::new().into()),
             names: identity.names,
             not_after: identity.not_after,
             crl_next_update,
@@ -89,6 +93,11 @@ impl Server {
     /// What rustls takes.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// The own certificate, in DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
     }
 
     /// Until when the chain is good, in seconds since 1970: the earliest end of those that are sent.

@@ -1,32 +1,29 @@
 //! Log lines go to standard error: as text for people, as JSON for machines.
 
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 
 use tracing::Level;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{format::FmtSpan, layer};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat, LogLevel};
 
+/// What lets the level change; empty where something else in this process logs.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
 /// Starts logging for the whole process. Libraries are heard from `warn` on only.
 pub fn start(log: &Log) {
-    let level = match log.level {
-        LogLevel::Error => Level::ERROR,
-        LogLevel::Warn => Level::WARN,
-        LogLevel::Info => Level::INFO,
-        LogLevel::Debug => Level::DEBUG,
-        LogLevel::Trace => Level::TRACE,
-    };
-    let filter = Targets::new()
-        .with_default(level.min(Level::WARN))
-        .with_target("portolan", level);
+    let (filter, handle) = reload::Layer::new(filter(log.level));
     let registry = tracing_subscriber::registry().with(filter);
     let colour =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     // If something else in this process logs already (a test, an example), that stays.
-    let _ = match log.format {
+    let started = match log.format {
         LogFormat::Text => registry
             .with(
                 layer()
@@ -46,4 +43,28 @@ pub fn start(log: &Log) {
             )
             .try_init(),
     };
+    if started.is_ok() {
+        let _ = FILTER.set(handle);
+    }
+}
+
+/// Changes the level from now on.
+pub fn set_level(level: LogLevel) {
+    if let Some(handle) = FILTER.get() {
+        // It fails where logging has ended, and then nobody listens.
+        let _ = handle.reload(filter(level));
+    }
+}
+
+fn filter(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    };
+    Targets::new()
+        .with_default(level.min(Level::WARN))
+        .with_target("portolan", level)
 }

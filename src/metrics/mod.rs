@@ -5,6 +5,7 @@
 //! (`summed`); what is rare is counted by prometheus itself.
 
 mod process;
+mod reloads;
 mod summed;
 mod threads;
 
@@ -17,6 +18,8 @@ use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
     TextEncoder,
 };
+use reloads::Reloads;
+pub use reloads::Side;
 use summed::{Family, Series, Summed};
 pub use threads::count_as_worker;
 use threads::{Counters, Place};
@@ -51,6 +54,7 @@ pub struct Metrics {
     families: Families,
     limits: Arc<HashMap<&'static str, IntCounter>>,
     accept_errors: IntCounter,
+    reloads: Reloads,
     process: Process,
 }
 
@@ -141,6 +145,7 @@ impl Metrics {
             "Errors of the operating system when accepting connections, such as no file descriptors left.",
         )?;
         registry.register(Box::new(accept_errors.clone()))?;
+        let reloads = Reloads::new(&registry)?;
         let process = Process::new(&registry)?;
         Ok(Metrics {
             apis: apis.to_vec(),
@@ -149,6 +154,7 @@ impl Metrics {
             families,
             limits: Arc::new(HashMap::from(limits)),
             accept_errors,
+            reloads,
             process,
             registry,
         })
@@ -248,6 +254,16 @@ impl Metrics {
     /// The operating system did not give us a connection.
     pub fn accept_error(&self) {
         self.accept_errors.inc();
+    }
+
+    /// A configuration was put into force, or was not.
+    pub fn reloaded(&self, success: bool) {
+        self.reloads.count(success);
+    }
+
+    /// Until when a certificate of a cluster is good, in seconds since 1970; `None` where there is none.
+    pub fn certificate_expires(&self, cluster: &str, side: Side, not_after: Option<i64>) {
+        self.reloads.expires(cluster, side, not_after);
     }
 
     /// The text that Prometheus scrapes (format 0.0.4).

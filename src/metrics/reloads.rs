@@ -1,0 +1,67 @@
+//! What became of reloads, and until when certificates are good.
+
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
+
+/// Whom a certificate is shown to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The server's, to clients.
+    Client,
+    /// Our own, to brokers.
+    Broker,
+}
+
+/// The metrics of reloads.
+#[derive(Debug)]
+pub(super) struct Reloads {
+    success: IntCounter,
+    failure: IntCounter,
+    expiry: GaugeVec,
+}
+
+impl Reloads {
+    /// Registers them.
+    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let results = IntCounterVec::new(
+            Opts::new(
+                "portolan_config_reloads_total",
+                "Configurations and files that were put into force after the start (success), or refused (failure).",
+            ),
+            &["result"],
+        )?;
+        registry.register(Box::new(results.clone()))?;
+        let expiry = GaugeVec::new(
+            Opts::new(
+                "portolan_certificate_expiry_timestamp_seconds",
+                "When the first certificate of the chain that is shown to clients or brokers expires, in seconds since 1970.",
+            ),
+            &["cluster", "side"],
+        )?;
+        registry.register(Box::new(expiry.clone()))?;
+        Ok(Reloads {
+            success: results.with_label_values(&["success"]),
+            failure: results.with_label_values(&["failure"]),
+            expiry,
+        })
+    }
+
+    pub(super) fn count(&self, success: bool) {
+        match success {
+            true => self.success.inc(),
+            false => self.failure.inc(),
+        }
+    }
+
+    pub(super) fn expires(&self, cluster: &str, side: Side, not_after: Option<i64>) {
+        let side = match side {
+            Side::Client => "client",
+            Side::Broker => "broker",
+        };
+        let labels = [cluster, side];
+        match not_after {
+            Some(seconds) => self.expiry.with_label_values(&labels).set(seconds as f64),
+            // It is not there mostly.
+            None => drop(self.expiry.remove_label_values(&labels)),
+        }
+    }
+}

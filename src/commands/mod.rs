@@ -100,6 +100,18 @@ enum Failure {
     Output(io::Error),
 }
 
+impl Failure {
+    /// What is wrong with the configuration.
+    fn into_faults(self) -> Faults {
+        match self {
+            Failure::BadConfig(_, faults) => faults,
+            Failure::Usage(error) | Failure::Failed(error) => Faults::whole(error, ""),
+            Failure::Logged => Faults::whole("it cannot be read", ""),
+            Failure::Output(error) => Faults::whole(error.to_string(), ""),
+        }
+    }
+}
+
 /// Runs a command to its end.
 pub fn execute(line: CommandLine) -> ExitCode {
     let outcome = match line.command {

@@ -1,18 +1,20 @@
 //! `run`: serves until it is told to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info, warn};
+use tokio::sync::mpsc;
+use tracing::{error, info};
 
 use super::flags::Flags;
 use super::{Failure, read};
 use crate::config::{self, Config, Faults};
-use crate::limits::{max_connections, raise_fd_limit, threads};
+use crate::limits::raise_fd_limit;
 use crate::logging;
-use crate::server::Server;
+use crate::server::{Server, Source};
 
 /// Where the configuration comes from: a file, or flags for the simple case.
 #[derive(Args, Debug)]
@@ -51,15 +53,21 @@ enum LogFormat {
 }
 
 pub(super) fn run(run: Run) -> Result<(), Failure> {
+    let file = run.config.clone().filter(|path| path != Path::new("-"));
+    // What is watched is looked at before it is read.
+    let run = Arc::new(run);
+    let source = file.map_or_else(Source::default, |path| {
+        let run = run.clone();
+        Source::file(path, move || run.read().map_err(Failure::into_faults))
+    });
     let config = run.read()?;
     logging::start(&config.log);
     raise_fd_limit();
-    warn_of_too_many_connections(&config);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
-    runtime.block_on(serve(config)).map_err(|error| {
+    runtime.block_on(serve(config, source)).map_err(|error| {
         error!("{error}");
         Failure::Logged
     })
@@ -113,35 +121,21 @@ fn on_the_command_line(problem: &str, remedy: &str) -> Failure {
     Failure::BadConfig(source, Faults::whole(problem, remedy))
 }
 
-fn warn_of_too_many_connections(config: &Config) {
-    let clusters = config.clusters.values();
-    let ports = clusters.map(config::VirtualCluster::count_ports).sum();
-    let possible = max_connections(ports, threads(config.runtime.threads));
-    if let Some(configured) = config.limits.connections
-        && configured > possible
-    {
-        warn!(
-            configured,
-            possible,
-            "limits.connections is more than the limit of open files has room for: raise that limit (ulimit -n), or lower it"
-        );
-    }
-}
-
-async fn serve(config: Config) -> Result<(), String> {
+async fn serve(config: Config, source: Source) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| error.to_string();
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| failed(&e))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| failed(&e))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(|e| failed(&e))?;
+    let (ask, asked) = mpsc::channel(1);
     tokio::spawn(async move {
-        // Unless it is caught this signal would end the process, which nobody who sends it wants.
         while hangup.recv().await.is_some() {
-            warn!(
-                "SIGHUP: this version cannot reload its configuration; restart it to change something"
-            );
+            info!(signal = "SIGHUP", "told to reload");
+            // Where that is about to be done already, it will see what there is now.
+            let _ = ask.try_send(());
         }
     });
     let server = Server::bind(config).await.map_err(|e| failed(&e))?;
+    let server = server.reload_from(source.asked_by(asked));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = server.run(async {
         // The sender going away means the same.

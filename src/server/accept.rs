@@ -1,19 +1,22 @@
 //! The accept loop of one listening socket, on the worker thread that serves what it accepts.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tracing::{error, warn};
 
+use super::doors::Lead;
 use super::listen::BACKLOG;
-use super::worker::{Arrival, Thread};
+use super::worker::Thread;
 use crate::limits::{Permit, is_near_fd_limit, max_fds};
 use crate::port_map::Door;
-use crate::session::{Cluster, LiveCluster};
+use crate::session::Cluster;
+use crate::transport::stream::tune;
 
 /// How long to wait after an accept error that is the process's (no file descriptors left) and not the connection's.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
@@ -25,8 +28,9 @@ const BURST: usize = 16;
 #[derive(Debug)]
 pub(super) struct Listener<S = std::net::TcpListener> {
     pub(super) socket: S,
-    pub(super) door: Door,
-    pub(super) cluster: LiveCluster,
+    pub(super) lead: watch::Receiver<Lead>,
+    /// The probes that the socket was made with.
+    pub(super) keepalive: Option<Duration>,
 }
 
 impl Listener {
@@ -34,69 +38,58 @@ impl Listener {
     pub(super) fn register(self) -> io::Result<Listener<TcpListener>> {
         Ok(Listener {
             socket: TcpListener::from_std(self.socket)?,
-            door: self.door,
-            cluster: self.cluster,
+            lead: self.lead,
+            keepalive: self.keepalive,
         })
     }
 }
 
-impl<S> Listener<S> {
-    fn arrival(&self, peer: SocketAddr, permit: Permit) -> Arrival {
-        Arrival {
-            peer,
-            door: self.door,
-            cluster: self.cluster.clone(),
-            permit,
-        }
-    }
-}
-
-/// Accepts until the thread is told to stop, and then what the kernel has completed by then: closing the socket would reset
-/// it. The socket is never given up before that.
-pub(super) async fn accept_loop(listener: Listener<TcpListener>, thread: Rc<Thread>) {
+/// Accepts until the port closes or the thread is told to stop, and then what the kernel has completed by then: closing the
+/// socket would reset it. The socket is never given up before that.
+pub(super) async fn accept_loop(mut listener: Listener<TcpListener>, thread: Rc<Thread>) {
     let mut stopping = thread.stopping.subscribe();
+    let mut closing = listener.lead.clone();
     tokio::select! {
         biased;
         // The sender is the thread's, so it is still there.
         _ = stopping.wait_for(|stopping| *stopping) => {}
-        () = accept_for_ever(&listener, &thread) => {}
+        _ = closing.wait_for(|lead| !lead.open) => {}
+        () = accept_for_ever(&mut listener, &thread) => {}
     }
     // One that waited for a permit was dropped with the loop.
-    let Listener {
-        socket,
-        door,
-        cluster,
-    } = listener;
-    if let Ok(socket) = socket.into_std() {
-        let listener = Listener {
-            socket,
-            door,
-            cluster,
-        };
-        take_queued(&listener, &thread);
+    if let Ok(socket) = listener.socket.into_std() {
+        take_queued(&socket, &closing.borrow().clone(), &thread);
     }
 }
 
 /// An error of one connection is skipped; one of the process is waited out.
-async fn accept_for_ever(listener: &Listener<TcpListener>, thread: &Thread) {
-    let door = listener.door;
+async fn accept_for_ever(listener: &mut Listener<TcpListener>, thread: &Thread) {
     loop {
         for _ in 0..BURST {
             match listener.socket.accept().await {
                 Ok((stream, peer)) => {
+                    let lead = listener.lead.borrow().clone();
+                    let cluster = lead.cluster.load();
                     if is_near_fd_limit(stream.as_raw_fd()) {
-                        refuse(thread, &listener.cluster.load(), door);
+                        refuse(thread, &cluster, lead.door);
                         continue;
                     }
+                    let keepalive = cluster.timeouts.keepalive;
+                    if keepalive != listener.keepalive {
+                        probe(&listener.socket, &stream, keepalive);
+                        listener.keepalive = keepalive;
+                    }
+                    drop(cluster);
                     // Where no more can be served this one waits here, and further ones in the kernel's backlog.
-                    let permit = permit(thread, listener).await;
-                    thread.place(stream, listener.arrival(peer, permit));
+                    let permit = permit(thread, &lead).await;
+                    thread.place(stream, lead.arrival(peer, permit));
                 }
                 Err(error) if is_connections_own(&error) => {}
                 Err(error) => {
                     thread.metrics.accept_error();
-                    let cluster = listener.cluster.load();
-                    let key = (cluster.name.clone(), "accept", door);
+                    let lead = listener.lead.borrow().clone();
+                    let cluster = lead.cluster.load();
+                    let key = (cluster.name.clone(), "accept", lead.door);
                     if let Some(repeats) = cluster.faults.admit(key) {
                         error!(%error, repeats, "cannot accept connections; will try again (raise the limit of open files if it is that)");
                     }
@@ -109,14 +102,14 @@ async fn accept_for_ever(listener: &Listener<TcpListener>, thread: &Thread) {
 }
 
 /// Serves what is in the kernel's queue, at most as many as it held when full. What there is no place for ends here.
-fn take_queued(listener: &Listener, thread: &Thread) {
+fn take_queued(socket: &std::net::TcpListener, lead: &Lead, thread: &Thread) {
     for _ in 0..=BACKLOG {
-        match listener.socket.accept() {
+        match socket.accept() {
             Ok((stream, peer)) => {
                 if let Some(permit) = thread.limit.try_acquire()
                     && stream.set_nonblocking(true).is_ok()
                 {
-                    let arrival = listener.arrival(peer, permit);
+                    let arrival = lead.arrival(peer, permit);
                     thread.serve_std(stream, arrival, thread.count_one());
                 }
             }
@@ -137,15 +130,26 @@ fn refuse(thread: &Thread, cluster: &Cluster, door: Door) {
     }
 }
 
-async fn permit(thread: &Thread, listener: &Listener<TcpListener>) -> Permit {
+/// Lets what this socket accepts have other probes from now on, as a reload wants it, and what it has accepted just now.
+fn probe(socket: &TcpListener, stream: &TcpStream, keepalive: Option<Duration>) {
+    // What fails on a socket that is there fails for one that is gone already.
+    let _ = tune(socket, keepalive);
+    let _ = tune(stream, keepalive);
+    if keepalive.is_none() {
+        let _ = SockRef::from(socket).set_keepalive(false);
+        let _ = SockRef::from(stream).set_keepalive(false);
+    }
+}
+
+async fn permit(thread: &Thread, lead: &Lead) -> Permit {
     let limit = &thread.limit;
     if let Some(permit) = limit.try_acquire() {
         return permit;
     }
     thread.metrics.limit_met("connections");
     {
-        let cluster = listener.cluster.load();
-        let door = listener.door;
+        let cluster = lead.cluster.load();
+        let door = lead.door;
         let key = (cluster.name.clone(), "connection_limit", door);
         if let Some(repeats) = cluster.faults.admit(key) {
             let cluster = cluster.name.as_str();

@@ -1,51 +1,32 @@
-//! What a virtual cluster of the configuration becomes when it is put into force: its ports bound, its files loaded.
+//! What a virtual cluster of the configuration becomes when it is put into force.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::listen::{Port, listen};
+use super::doors::Plan;
 use super::{StartError, other};
 use crate::config::{self, Config, FetchEndpoints, Limits, UnknownApis, VirtualCluster};
 use crate::limits::{Clients, Handshakes};
-use crate::metrics::Metrics;
+use crate::metrics::{ClusterMetrics, Metrics};
 use crate::port_map::{Door, NodeId, NodePort, PortMap, Route};
 use crate::protocol::api::Policy;
 use crate::session::Cluster;
 use crate::session::faults::Faults;
-use crate::transport::tls::client::Client;
-use crate::transport::tls::server::Server;
+use crate::transport::tls::files::Files;
 use crate::upstream::Upstream;
 use crate::upstream::own::OwnConnections;
 
-/// The maps of a cluster, with the ports that were bound.
+/// The maps of a cluster, with the ports that were bound. Without any, no client has a place here.
+#[derive(Debug, Default)]
 pub(super) struct Bound {
     ports: Option<PortMap>,
     sni: Option<PortMap>,
 }
 
 impl Bound {
-    /// Binds a cluster's ports. Port 0, which tests use, becomes the port that the system chose, also where it is
-    /// advertised.
-    pub(super) fn bind(
-        cluster: &VirtualCluster,
-        per_port: usize,
-        keepalive: Option<Duration>,
-    ) -> Result<(Self, Vec<(Door, Port)>), StartError> {
-        let mut all = Vec::new();
-        let mut bind = |port: NodePort, door: Door| -> Result<NodePort, StartError> {
-            let address = SocketAddr::new(cluster.listen_address, port.bound);
-            let purpose = || format!("cluster {}, {door}", cluster.name);
-            let open = listen(address, per_port, keepalive, purpose)?;
-            let bound = open.address.port();
-            all.push((door, open));
-            let advertised = match port.advertised {
-                0 => bound,
-                advertised => advertised,
-            };
-            Ok(NodePort { bound, advertised })
-        };
+    /// Binds a cluster's ports, as far as they are not there.
+    pub(super) fn bind(cluster: &VirtualCluster, plan: &mut Plan) -> Result<Self, StartError> {
+        let mut bind = |port, door| plan.port(cluster, door, port);
         let mut ports = None;
         if let Some(map) = &cluster.ports {
             let bootstrap = bind(map.bootstrap(), Route::Bootstrap.into())?;
@@ -60,55 +41,32 @@ impl Bound {
         if let Some(config::Sni { ports: map, .. }) = &cluster.sni {
             sni = Some(map.with_port(bind(map.bootstrap(), Door::Sni)?));
         }
-        Ok((Bound { ports, sni }, all))
+        Ok(Bound { ports, sni })
     }
-}
 
-/// What the files of a cluster hold.
-pub(super) struct Files {
-    tls: Option<Arc<Server>>,
-    upstream_tls: Option<Client>,
-}
-
-impl Files {
-    /// Loads them. `previous` is what is in force.
-    pub(super) fn load(
-        cluster: &VirtualCluster,
-        previous: Option<&Cluster>,
-    ) -> Result<Self, config::Faults> {
-        let name = &cluster.name;
-        let mut faults = Vec::new();
-        let mut files = Files {
-            tls: None,
-            upstream_tls: None,
-        };
-        if let Some(tls) = &cluster.tls {
-            let previous = previous.and_then(|previous| previous.tls.as_deref());
-            match Server::load(tls, &format!("clusters.{name}.tls"), previous) {
-                Ok(server) => files.tls = Some(Arc::new(server)),
-                Err(found) => faults.extend(found),
-            }
-        }
-        if let Some(tls) = &cluster.upstream_tls {
-            match Client::load(tls, &format!("clusters.{name}.upstream_tls")) {
-                Ok(client) => files.upstream_tls = Some(client),
-                Err(found) => faults.extend(found),
-            }
-        }
-        match faults.is_empty() {
-            true => Ok(files),
-            false => Err(config::Faults(faults)),
-        }
+    fn doors(&self) -> Vec<Door> {
+        let all = [&self.ports, &self.sni].into_iter().flatten();
+        // Routes have their series also where the port of SNI mode is the only one.
+        let routes = all.flat_map(|map| {
+            let nodes = map.nodes().map(|(id, _)| Route::Node(id));
+            nodes.chain([Route::Bootstrap]).map(Door::from)
+        });
+        routes
+            .chain(self.sni.is_some().then_some(Door::Sni))
+            .collect()
     }
 }
 
 /// What all clusters share.
+#[derive(Debug)]
 pub(super) struct ForClusters {
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     faults: Arc<Faults>,
     own: Arc<OwnConnections>,
     clients: Clients,
     handshakes: Arc<Handshakes>,
+    /// By name, also of clusters that are gone: one of that name may come again, and goes on counting.
+    counters: Mutex<HashMap<String, Arc<ClusterMetrics>>>,
 }
 
 impl ForClusters {
@@ -119,7 +77,13 @@ impl ForClusters {
             own: Arc::default(),
             clients: Clients::new(),
             handshakes: Arc::new(Handshakes::new(limits.tls_handshakes)),
+            counters: Mutex::default(),
         }
+    }
+
+    /// Lets these limits hold from now on.
+    pub(super) fn limit(&self, limits: &Limits) {
+        self.handshakes.resize(limits.tls_handshakes);
     }
 
     /// Makes a cluster. `previous` is in force until this one is.
@@ -127,26 +91,12 @@ impl ForClusters {
         &self,
         config: &Config,
         cluster: &VirtualCluster,
-        doors: Bound,
+        bound: Bound,
         files: Files,
         previous: Option<&Cluster>,
     ) -> Result<Cluster, StartError> {
         let name = &cluster.name;
-        let Bound { ports, sni } = doors;
-        let all = [&ports, &sni].into_iter().flatten();
-        // Routes have their series also where the port of SNI mode is the only one.
-        let routes = all.flat_map(|map| {
-            let nodes = map.nodes().map(|(id, _)| Route::Node(id));
-            nodes.chain([Route::Bootstrap]).map(Door::from)
-        });
-        let doors: Vec<Door> = routes.chain(sni.is_some().then_some(Door::Sni)).collect();
-        let metrics = match previous {
-            Some(previous) => {
-                self.metrics.add_doors(&previous.metrics, name, &doors);
-                previous.metrics.clone()
-            }
-            None => self.metrics.cluster(name, &doors).map_err(other)?,
-        };
+        let metrics = self.counters(name, &bound.doors())?;
         let upstream = Upstream::new(
             cluster,
             &config.timeouts,
@@ -155,6 +105,7 @@ impl ForClusters {
             self.own.clone(),
             metrics.clone(),
         );
+        let Bound { ports, sni } = bound;
         Ok(Cluster {
             name: name.clone(),
             ports,
@@ -176,5 +127,16 @@ impl ForClusters {
             metrics,
             faults: self.faults.clone(),
         })
+    }
+
+    fn counters(&self, name: &str, doors: &[Door]) -> Result<Arc<ClusterMetrics>, StartError> {
+        let mut known = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = known.get(name) {
+            self.metrics.add_doors(metrics, name, doors);
+            return Ok(metrics.clone());
+        }
+        let metrics = self.metrics.cluster(name, doors).map_err(other)?;
+        known.insert(name.to_owned(), metrics.clone());
+        Ok(metrics)
     }
 }

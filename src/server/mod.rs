@@ -3,7 +3,7 @@
 //! N worker threads, each with a runtime of its own, have listening sockets of their own for every port (`listen`): a
 //! connection is accepted and served, and its broker dialled, on one thread, and none of its bytes meets another. Only
 //! where one thread has more sessions than another is an accepted connection handed over, once and for good (`balance`).
-//! Signals, drain and the admin listener are on the main thread, which serves no connections: what reading `/metrics`
+//! Signals, reloads (`reload`), drain and the admin listener are on the main thread, which serves no connections: what reading `/metrics`
 //! costs, nobody's requests wait for. A worker that is gone takes its sockets with it, and gets no connections any more.
 //!
 //! A listening socket needs a file descriptor. Where there are so many ports and threads that they would take more than a
@@ -12,10 +12,16 @@
 
 mod accept;
 mod balance;
+mod certificates;
+mod changes;
 mod cluster;
+mod doors;
 mod error;
+mod in_force;
 mod listen;
 mod pool;
+mod reload;
+mod watch;
 mod worker;
 
 use std::fmt;
@@ -24,37 +30,38 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use accept::Listener;
-use cluster::{Bound, Files, ForClusters};
 pub use error::StartError;
+use in_force::{InForce, count_ports, sockets_per_port};
 use listen::{Port, listen};
 use pool::{ForWorkers, Pool};
+use reload::Reloader;
+pub use reload::Source;
+use watch::Watch;
 
 use crate::admin::{self, AdminState};
-use crate::config::{Config, VirtualCluster};
+use crate::config::Config;
 use crate::limits::{self, ConnectionLimit};
 use crate::metrics::Metrics;
 use crate::port_map::PortMap;
 use crate::protocol::api;
-use crate::session::LiveCluster;
 use crate::session::end::EndReason;
 use crate::transport::pipe;
 
 /// A server whose listeners are bound and which serves nobody yet.
 #[derive(Debug)]
 pub struct Server {
-    config: Config,
-    ports: usize,
+    in_force: InForce,
     /// For each worker thread.
     listeners: Vec<Vec<Listener>>,
-    clusters: Vec<LiveCluster>,
     admin: Option<TcpListener>,
     metrics: Arc<Metrics>,
     ready: Arc<AtomicBool>,
+    watch: Watch,
+    source: Source,
 }
 
 impl Server {
@@ -70,38 +77,15 @@ impl Server {
         let threads = limits::threads(config.runtime.threads);
         let metrics = Metrics::new(&apis, &end_reasons, threads).map_err(other)?;
         let metrics = Arc::new(metrics);
-        let shared = ForClusters::new(metrics.clone(), &config.limits);
-        let files = config.clusters.values().map(|c| Files::load(c, None));
-        let files: Vec<Files> = files.collect::<Result<_, _>>()?;
-        let ports = config
-            .clusters
-            .values()
-            .map(VirtualCluster::count_ports)
-            .sum();
-        let per_port = sockets_per_port(ports, threads);
-        let mut listeners: Vec<Vec<Listener>> = (0..threads).map(|_| Vec::new()).collect();
-        let mut clusters = Vec::new();
-        let mut bound = 0;
-        for (cluster, files) in config.clusters.values().zip(files) {
-            let name = cluster.name.as_str();
-            let (doors, open) = Bound::bind(cluster, per_port, config.timeouts.keepalive)?;
-            let cluster = shared.make(&config, cluster, doors, files, None)?;
-            let cluster = LiveCluster::new(ArcSwap::from_pointee(cluster));
-            for (door, Port { address, sockets }) in open {
-                info!(cluster = name, route = %door, %address, "listening");
-                for (n, socket) in sockets.into_iter().enumerate() {
-                    // Where there are fewer than threads each thread gets its share of them.
-                    listeners[(bound + n) % threads].push(Listener {
-                        socket,
-                        door,
-                        cluster: cluster.clone(),
-                    });
-                }
-                bound += 1;
-            }
-            clusters.push(cluster);
-        }
-        let admin = match config.admin {
+        warn_of_too_many_connections(&config);
+        // What is watched must be looked at before it is read.
+        let watch = Watch::of(&config);
+        let mut in_force = InForce::nothing(metrics.clone(), config.clone(), threads);
+        let files = in_force::load(&config, &in_force.previous())?;
+        let admin = config.admin;
+        tell_of_few_sockets(count_ports(&config), threads);
+        let next = in_force.prepare(config, files)?;
+        let admin = match admin {
             None => None,
             Some(address) => {
                 let Port { address, sockets } = listen(address, 1, None, || "admin.listen".into())?;
@@ -111,19 +95,26 @@ impl Server {
             }
         };
         Ok(Server {
-            config,
-            ports,
-            listeners,
-            clusters,
+            // There is nothing that could close.
+            listeners: in_force.put(next).listeners,
+            in_force,
             admin,
             metrics,
             ready: Arc::new(AtomicBool::new(false)),
+            watch,
+            source: Source::default(),
         })
+    }
+
+    /// Lets the configuration be read again from here while it serves. Without this only the files that it names are.
+    pub fn reload_from(mut self, source: Source) -> Self {
+        self.source = source;
+        self
     }
 
     /// The ports of each cluster of port mode as bound and advertised, by name.
     pub fn ports(&self) -> impl Iterator<Item = (String, PortMap)> {
-        self.clusters.iter().filter_map(|cluster| {
+        self.in_force.clusters().values().filter_map(|cluster| {
             let cluster = cluster.load();
             Some((cluster.name.clone(), cluster.ports.clone()?))
         })
@@ -137,9 +128,10 @@ impl Server {
     /// Serves until `shutdown` is ready, then drains. Returns when all connections have ended or `drain.grace` is over.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let threads = self.listeners.len();
-        let limit = ConnectionLimit::new(&self.config.limits, self.ports, threads);
+        let config = self.in_force.config();
+        let limit = ConnectionLimit::new(&config.limits, count_ports(config), threads);
         let shared = ForWorkers {
-            dns: self.config.dns.clone(),
+            dns: config.dns.clone(),
             limit: limit.clone(),
             metrics: self.metrics.clone(),
         };
@@ -162,9 +154,13 @@ impl Server {
             "ready"
         );
 
-        shutdown.await;
+        let mut reloader = Reloader::new(self.in_force, self.watch, self.source, limit);
+        tokio::select! {
+            () = shutdown => {}
+            never = reloader.run(&pool, &self.metrics) => match never {},
+        }
         pool.stop_accepting().await;
-        let grace = self.config.drain.grace;
+        let grace = reloader.config().drain.grace;
         info!(
             connections = pool.sessions(),
             grace_seconds = grace.as_secs_f64(),
@@ -184,13 +180,10 @@ fn other(error: impl fmt::Display) -> StartError {
     StartError::Other(error.to_string())
 }
 
-/// On how many threads each port listens; says so where that is not on all of them.
-fn sockets_per_port(ports: usize, threads: usize) -> usize {
-    if !listen::SPREADS {
-        return 1;
-    }
-    let per_port = limits::sockets_per_port(ports, threads);
-    if per_port < threads {
+/// Says on how many threads each port listens, where that is not all of them.
+fn tell_of_few_sockets(ports: usize, threads: usize) {
+    let per_port = sockets_per_port(ports, threads);
+    if per_port < threads && listen::SPREADS {
         info!(
             ports,
             runtime.threads = threads,
@@ -199,5 +192,18 @@ fn sockets_per_port(ports: usize, threads: usize) -> usize {
             "file descriptors are too few for every port to listen on every thread: a port listens on some of them, which hand connections to the others; raise the limit of open files (ulimit -n)"
         );
     }
-    per_port
+}
+
+fn warn_of_too_many_connections(config: &Config) {
+    let threads = limits::threads(config.runtime.threads);
+    let possible = limits::max_connections(count_ports(config), threads);
+    if let Some(configured) = config.limits.connections
+        && configured > possible
+    {
+        warn!(
+            configured,
+            possible,
+            "limits.connections is more than the limit of open files has room for: raise that limit (ulimit -n), or lower it"
+        );
+    }
 }

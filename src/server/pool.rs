@@ -79,12 +79,36 @@ impl Pool {
         Ok(pool)
     }
 
+    /// How many workers there are.
+    pub(super) fn threads(&self) -> usize {
+        self.members.len()
+    }
+
     /// How many connections there are.
     pub(super) fn sessions(&self) -> usize {
         self.members
             .iter()
             .map(|member| member.sessions.load(Ordering::Relaxed))
             .sum()
+    }
+
+    /// Accepts on these, too: a list for each thread. Where one is gone, another does it.
+    pub(super) fn listen(&self, listeners: Vec<Vec<Listener>>) {
+        let count = self.members.len();
+        for (index, listeners) in listeners.into_iter().enumerate() {
+            let mut order = Order::Listen(listeners);
+            for next in index..index + count {
+                match self.members[next % count].orders.send(order) {
+                    Ok(()) => break,
+                    Err(back) => order = back.0,
+                }
+            }
+        }
+    }
+
+    /// Lets all sessions look at what is in force now.
+    pub(super) fn changed(&self) {
+        self.tell(|| Order::Changed);
     }
 
     /// Accepts what the kernel has queued, and then nothing more.

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, spawn_local, yield_now};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::accept::{Listener, accept_loop};
 use super::balance::elsewhere;
@@ -28,6 +28,10 @@ const TASKS_A_TURN: usize = 30;
 pub(super) enum Order {
     /// Serve a connection that another worker accepted.
     Serve(std::net::TcpStream, Arrival, Counted),
+    /// Accept on these, too.
+    Listen(Vec<Listener>),
+    /// Look at what is in force now.
+    Changed,
     /// Accept what is in the queues and close them; the sender is dropped when that is done.
     StopAccepting(oneshot::Sender<()>),
     /// This process goes on to its next phase.
@@ -154,6 +158,21 @@ pub(super) async fn work(
     while let Some(order) = inbox.recv().await {
         match order {
             Order::Serve(stream, arrival, counted) => thread.serve_std(stream, arrival, counted),
+            Order::Listen(listeners) => {
+                for listener in listeners {
+                    match listener.register() {
+                        Ok(listener) => {
+                            accepting.spawn_local(accept_loop(listener, thread.clone()));
+                        }
+                        Err(error) => error!(%error, "cannot accept on a port that was added"),
+                    }
+                }
+            }
+            Order::Changed => {
+                thread.worker.changed.notify_waiters();
+                // Loops of ports that were closed.
+                while accepting.try_join_next().is_some() {}
+            }
             Order::StopAccepting(done) => {
                 thread.stopping.send_replace(true);
                 while accepting.join_next().await.is_some() {}

@@ -136,6 +136,11 @@ impl Upstream {
         self.own.contains(client, local)
     }
 
+    /// TLS towards brokers, if it is spoken.
+    pub fn tls(&self) -> Option<&Client> {
+        self.tls.as_ref()
+    }
+
     /// Whether it speaks TLS to brokers.
     pub fn has_tls(&self) -> bool {
         self.tls.is_some()

@@ -147,7 +147,7 @@ impl<'a> RevocationList<'a> {
 }
 
 /// A time in seconds since 1970 as people read it: `2026-11-26 05:39 UTC`.
-pub(super) fn date(seconds: i64) -> String {
+pub fn date(seconds: i64) -> String {
     let Ok(time) = ASN1Time::from_timestamp(seconds) else {
         return format!("{seconds} s after 1970");
     };

@@ -14,6 +14,8 @@ mod revocation;
 pub mod server;
 mod tickets;
 
+pub use inspect::date;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,195 @@
+//! What is in force of the configuration at run time: made first, as a whole, and only then put in the place of what was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tracing::warn;
+
+use super::StartError;
+use super::cluster::{Bound, ForClusters};
+use super::doors::{Doors, Moved, Plan};
+use super::listen::SPREADS;
+use crate::config::{Config, Faults, VirtualCluster};
+use crate::limits;
+use crate::metrics::{Metrics, Side};
+use crate::session::{Cluster, LiveCluster};
+use crate::transport::tls::files::Files;
+use crate::transport::tls::server::Server;
+
+/// The clusters and doors that are in force.
+#[derive(Debug)]
+pub(super) struct InForce {
+    config: Config,
+    threads: usize,
+    shared: ForClusters,
+    clusters: BTreeMap<String, LiveCluster>,
+    doors: Doors,
+    /// What was said of the files of each cluster.
+    warnings: BTreeSet<(String, String)>,
+}
+
+/// What can be put into force: nothing that may go wrong is left to do.
+#[derive(Debug)]
+pub(super) struct Next {
+    config: Config,
+    clusters: BTreeMap<String, Cluster>,
+    /// In the place of clusters that are not in it.
+    empty: BTreeMap<String, Cluster>,
+    plan: Plan,
+    warnings: BTreeSet<(String, String)>,
+}
+
+/// The files of all clusters, by the clusters' names.
+pub(super) type AllFiles = BTreeMap<String, Files>;
+
+/// TLS towards clients that is in force, by the clusters' names.
+pub(super) type Previous = BTreeMap<String, Arc<Server>>;
+
+/// Loads the files of all clusters, and says everything that is wrong with them. Reading blocks.
+pub(super) fn load(config: &Config, previous: &Previous) -> Result<AllFiles, Faults> {
+    let mut faults = Vec::new();
+    let mut all = AllFiles::new();
+    for (name, cluster) in &config.clusters {
+        let previous = previous.get(name).map(Arc::as_ref);
+        match Files::load(cluster, previous) {
+            Ok(files) => drop(all.insert(name.clone(), files)),
+            Err(found) => faults.extend(found),
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(all),
+        false => Err(Faults(faults)),
+    }
+}
+
+impl InForce {
+    /// Nothing yet, for so many threads. `config` is to be the first.
+    pub(super) fn nothing(metrics: Arc<Metrics>, config: Config, threads: usize) -> Self {
+        InForce {
+            threads,
+            shared: ForClusters::new(metrics, &config.limits),
+            config,
+            clusters: BTreeMap::new(),
+            doors: Doors::default(),
+            warnings: BTreeSet::new(),
+        }
+    }
+
+    /// The configuration.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What is in force of each cluster.
+    pub(super) fn clusters(&self) -> &BTreeMap<String, LiveCluster> {
+        &self.clusters
+    }
+
+    /// TLS towards clients.
+    pub(super) fn previous(&self) -> Previous {
+        let clusters = self.clusters.iter();
+        let tls =
+            clusters.filter_map(|(name, live)| Some((name.clone(), live.load().tls.clone()?)));
+        tls.collect()
+    }
+
+    /// Makes everything that this configuration needs; what is in force stays.
+    pub(super) fn prepare(&self, config: Config, mut files: AllFiles) -> Result<Next, StartError> {
+        let per_port = sockets_per_port(count_ports(&config), self.threads);
+        let clusters = config.clusters.values();
+        let mut plan = self
+            .doors
+            .plan(clusters.clone(), per_port, config.timeouts.keepalive);
+        let bound = clusters.clone().map(|c| Bound::bind(c, &mut plan));
+        let bound: Vec<Bound> = bound.collect::<Result<_, _>>()?;
+        let mut made = BTreeMap::new();
+        let mut warnings = BTreeSet::new();
+        for (cluster, bound) in clusters.zip(bound) {
+            let name = &cluster.name;
+            let files = files.remove(name).unwrap_or_default();
+            let of_files = files.warnings(cluster).into_iter();
+            warnings.extend(of_files.map(|warning| (name.clone(), warning)));
+            made.insert(name.clone(), self.make(&config, cluster, bound, files)?);
+        }
+        let mut empty = BTreeMap::new();
+        for (name, cluster) in &self.config.clusters {
+            if self.clusters.contains_key(name) && !config.clusters.contains_key(name) {
+                let made = self.make(&config, cluster, Bound::default(), Files::default())?;
+                empty.insert(name.clone(), made);
+            }
+        }
+        Ok(Next {
+            config,
+            clusters: made,
+            empty,
+            plan,
+            warnings,
+        })
+    }
+
+    /// Puts it into force: for sessions that begin or look from here on.
+    pub(super) fn put(&mut self, next: Next) -> Moved {
+        self.shared.limit(&next.config.limits);
+        self.config = next.config;
+        for (name, cluster) in next.clusters {
+            self.expiry(&name, Some(&cluster));
+            match self.clusters.get(&name) {
+                Some(live) => live.store(Arc::new(cluster)),
+                None => {
+                    let live = Arc::new(ArcSwap::from_pointee(cluster));
+                    self.clusters.insert(name, live);
+                }
+            }
+        }
+        for (name, cluster) in next.empty {
+            self.expiry(&name, None);
+            if let Some(live) = self.clusters.remove(&name) {
+                live.store(Arc::new(cluster));
+            }
+        }
+        for (cluster, warning) in next.warnings.difference(&self.warnings) {
+            warn!(cluster, "{warning}");
+        }
+        self.warnings = next.warnings;
+        let clusters = &self.clusters;
+        let cluster = |name: &str| clusters.get(name).cloned();
+        self.doors.put(next.plan, self.threads, cluster)
+    }
+
+    fn make(
+        &self,
+        config: &Config,
+        cluster: &VirtualCluster,
+        bound: Bound,
+        files: Files,
+    ) -> Result<Cluster, StartError> {
+        let live = self.clusters.get(&cluster.name);
+        let previous = live.map(|live| live.load_full());
+        self.shared
+            .make(config, cluster, bound, files, previous.as_deref())
+    }
+
+    /// Tells until when the certificates of a cluster are good; `None` once it is gone.
+    fn expiry(&self, name: &str, cluster: Option<&Cluster>) {
+        let server = cluster.and_then(|cluster| cluster.tls.as_deref());
+        let client = cluster.and_then(|cluster| cluster.upstream.tls());
+        let metrics = &self.shared.metrics;
+        metrics.certificate_expires(name, Side::Client, server.map(Server::not_after));
+        metrics.certificate_expires(name, Side::Broker, client.and_then(|own| own.not_after()));
+    }
+}
+
+/// How many ports a configuration has.
+pub(super) fn count_ports(config: &Config) -> usize {
+    let clusters = config.clusters.values();
+    clusters.map(VirtualCluster::count_ports).sum()
+}
+
+/// On how many threads each port listens.
+pub(super) fn sockets_per_port(ports: usize, threads: usize) -> usize {
+    match SPREADS {
+        true => limits::sockets_per_port(ports, threads),
+        false => 1,
+    }
+}

@@ -9,10 +9,10 @@ use crate::transport::tls::files::Files;
 /// Every fault at once, or `ok`, the port table, and what is worth knowing. Looks into the files that are named, too.
 pub(super) fn check(file: &File) -> Result<(), Failure> {
     let config = file.read()?;
-    let warnings = warnings(&config).map_err(|faults| refused(&file.file, faults))?;
+    let of_files = of_files(&config).map_err(|faults| refused(&file.file, faults))?;
     let notes = notes::notes(&config);
     let table = map::table(&config);
-    print(&format!("ok\n\n{table}{warnings}{notes}"))
+    print(&format!("ok\n\n{table}{of_files}{notes}"))
 }
 
 /// The configuration as understood.
@@ -21,15 +21,21 @@ pub(super) fn show(file: &File) -> Result<(), Failure> {
 }
 
 /// What is odd about certificates and the like, as [`notes::notes`] are.
-fn warnings(config: &Config) -> Result<String, Faults> {
+fn of_files(config: &Config) -> Result<String, Faults> {
     let mut faults = Vec::new();
     let mut out = String::new();
     for cluster in config.clusters.values() {
         match Files::load(cluster, None) {
             Ok(files) => {
-                for warning in files.warnings(cluster) {
-                    // Writing to a string cannot fail.
-                    let _ = writeln!(out, "\nwarning on {}: {warning}", cluster.name);
+                let told = [
+                    ("warning", files.warnings(cluster)),
+                    ("note", files.notes()),
+                ];
+                for (kind, lines) in told {
+                    for line in lines {
+                        // Writing to a string cannot fail.
+                        let _ = writeln!(out, "\n{kind} on {}: {line}", cluster.name);
+                    }
                 }
             }
             Err(found) => faults.extend(found),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::StartError;
 use super::cluster::{Bound, ForClusters};
@@ -26,7 +26,15 @@ pub(super) struct InForce {
     clusters: BTreeMap<String, LiveCluster>,
     doors: Doors,
     /// What was said of the files of each cluster.
-    warnings: BTreeSet<(String, String)>,
+    told: BTreeSet<Told>,
+}
+
+/// What is to be said of the files of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Told {
+    cluster: String,
+    text: String,
+    is_warning: bool,
 }
 
 /// What can be put into force: nothing that may go wrong is left to do.
@@ -37,7 +45,7 @@ pub(super) struct Next {
     /// In the place of clusters that are not in it.
     empty: BTreeMap<String, Cluster>,
     plan: Plan,
-    warnings: BTreeSet<(String, String)>,
+    told: BTreeSet<Told>,
 }
 
 /// The files of all clusters, by the clusters' names.
@@ -72,7 +80,7 @@ impl InForce {
             config,
             clusters: BTreeMap::new(),
             doors: Doors::default(),
-            warnings: BTreeSet::new(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -104,12 +112,17 @@ impl InForce {
         let bound = clusters.clone().map(|c| Bound::bind(c, &mut plan));
         let bound: Vec<Bound> = bound.collect::<Result<_, _>>()?;
         let mut made = BTreeMap::new();
-        let mut warnings = BTreeSet::new();
+        let mut told = BTreeSet::new();
         for (cluster, bound) in clusters.zip(bound) {
             let name = &cluster.name;
             let files = files.remove(name).unwrap_or_default();
-            let of_files = files.warnings(cluster).into_iter();
-            warnings.extend(of_files.map(|warning| (name.clone(), warning)));
+            for (texts, is_warning) in [(files.warnings(cluster), true), (files.notes(), false)] {
+                told.extend(texts.into_iter().map(|text| Told {
+                    cluster: name.clone(),
+                    text,
+                    is_warning,
+                }));
+            }
             made.insert(name.clone(), self.make(&config, cluster, bound, files)?);
         }
         let mut empty = BTreeMap::new();
@@ -124,7 +137,7 @@ impl InForce {
             clusters: made,
             empty,
             plan,
-            warnings,
+            told,
         })
     }
 
@@ -148,10 +161,14 @@ impl InForce {
                 live.store(Arc::new(cluster));
             }
         }
-        for (cluster, warning) in next.warnings.difference(&self.warnings) {
-            warn!(cluster, "{warning}");
+        for told in next.told.difference(&self.told) {
+            let Told { cluster, text, .. } = told;
+            match told.is_warning {
+                true => warn!(cluster, "{text}"),
+                false => info!(cluster, "{text}"),
+            }
         }
-        self.warnings = next.warnings;
+        self.told = next.told;
         let clusters = &self.clusters;
         let cluster = |name: &str| clusters.get(name).cloned();
         self.doors.put(next.plan, self.threads, cluster)

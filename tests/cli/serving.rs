@@ -105,14 +105,38 @@ fn sigterm_and_sigint_end_it_with_0_and_nothing_on_stdout() {
 }
 
 #[test]
-fn sighup_changes_nothing_and_says_so() {
+fn sighup_reloads_the_file_and_without_one_what_there_is() {
     let file = file(FREE);
-    let running = Running::start(&mut portolan(["run", "--config", path(&file)]));
+    let flags = "run --bootstrap-servers kafka.invalid:9092 --advertised-host localhost --listen-address 127.0.0.1 \
+                 --bootstrap-port 0 --node-port 0 --nodes 0-1";
+    let by_flags = flags.split(' ').chain(["--admin-listen", ""]);
+    for mut command in [
+        portolan(["run", "--config", path(&file)]),
+        portolan(by_flags),
+    ] {
+        let running = Running::start(&mut command);
+        running.until("ready");
+        running.signal(Signal::HUP);
+        let lines = running.until("reloaded");
+        assert!(lines[0].contains("SIGHUP"), "{lines:?}");
+        running.signal(Signal::TERM);
+        running.until("drained");
+        assert_eq!(running.end(), (Some(0), String::new()));
+    }
+}
+
+#[test]
+fn a_log_level_of_the_command_line_overrides_the_file_after_a_reload_too() {
+    let file = file(FREE);
+    let mut command = portolan(["run", "--config", path(&file), "--log-level", "info"]);
+    let running = Running::start(&mut command);
     running.until("ready");
+    let quiet = format!("{FREE}[log]\nlevel = \"error\"\n[drain]\ngrace = \"1s\"\n");
+    std::fs::write(file.path(), quiet).expect("it is ours");
     running.signal(Signal::HUP);
-    running.until(
-        "SIGHUP: this version cannot reload its configuration; restart it to change something",
-    );
+    let lines = running.until("reloaded");
+    let last = lines.last().expect("a line");
+    assert!(last.contains("changes=\"drain changed\""), "{last}");
     running.signal(Signal::TERM);
     running.until("drained");
     assert_eq!(running.end(), (Some(0), String::new()));

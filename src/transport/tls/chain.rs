@@ -23,6 +23,8 @@ pub(super) struct Findings {
     pub(super) wrong: Vec<Wrong>,
     /// Reasons to look at it.
     pub(super) warnings: Vec<String>,
+    /// What is as it should be for some, and a mistake of others.
+    pub(super) note: Option<String>,
 }
 
 /// Looks at a chain, the own certificate first, at `now` in seconds since 1970.
@@ -141,7 +143,7 @@ fn end(file: &Path, chain: &[Certificate<'_>], known: &[&RootCertStore], finding
         findings.wrong.push(Wrong::new(file, problem, remedy));
         return;
     }
-    findings.warnings.push(format!(
+    findings.note = Some(format!(
         "{}: the chain ends with a certificate that is signed by {issuer}, which is not known here: peers must have that \
          authority in their trust store; if it is an intermediate one, add its certificate to the file",
         file.display()

@@ -22,6 +22,7 @@ pub struct Client {
     certificate: Option<CertificateDer<'static>>,
     not_after: Option<i64>,
     warnings: Vec<String>,
+    note: Option<String>,
 }
 
 impl Client {
@@ -67,7 +68,9 @@ impl Client {
         let own = identity.as_ref();
         let certificate = own.and_then(|own| own.certified.cert.first().cloned());
         let not_after = identity.as_ref().map(|own| own.not_after);
+        let mut note = None;
         let certified = identity.map(|own| {
+            note = own.note;
             warnings.extend(own.warnings);
             own.certified
         });
@@ -86,6 +89,7 @@ impl Client {
             certificate,
             not_after,
             warnings,
+            note,
         })
     }
 
@@ -109,6 +113,11 @@ impl Client {
     /// Until when our own chain is good, in seconds since 1970; `None` where there is none.
     pub fn not_after(&self) -> Option<i64> {
         self.not_after
+    }
+
+    /// What is worth knowing where it is not meant, and fine where it is.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// What an operator should look at, a line each; bounded in number and length.

@@ -63,6 +63,14 @@ impl Files {
         }
         warnings
     }
+
+    /// What is fine where it is meant, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        let of_clients = self.tls.as_ref().and_then(|server| server.note());
+        let of_brokers = self.upstream_tls.as_ref().and_then(Client::note);
+        let all = of_clients.into_iter().chain(of_brokers);
+        all.map(str::to_owned).collect()
+    }
 }
 
 /// Says which hosts that clients are told are not in the certificate: a client that verifies it gives up there.

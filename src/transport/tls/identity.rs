@@ -25,6 +25,8 @@ pub(super) struct Identity {
     pub(super) not_after: i64,
     /// What is odd about it.
     pub(super) warnings: Vec<String>,
+    /// What is worth knowing, and no more than that.
+    pub(super) note: Option<String>,
 }
 
 impl Identity {
@@ -50,14 +52,16 @@ impl Identity {
                     faults.extend(wrong.map(|wrong| wrong.fault(section, "certificate")));
                     let own = parsed.first();
                     let names = own.map(Certificate::names).unwrap_or_default();
-                    loaded = Some((names, chain::not_after(&parsed), findings.warnings));
+                    let not_after = chain::not_after(&parsed);
+                    loaded = Some((names, not_after, findings.warnings, findings.note));
                 }
             },
         }
         if let Err(wrong) = &signing {
             faults.push(wrong.clone().fault(section, "key"));
         }
-        let (Ok(ders), Ok(signing), Some((names, not_after, warnings))) = (chain, signing, loaded)
+        let (Ok(ders), Ok(signing), Some((names, not_after, warnings, note))) =
+            (chain, signing, loaded)
         else {
             return Err(faults);
         };
@@ -69,6 +73,7 @@ impl Identity {
                     names,
                     not_after,
                     warnings,
+                    note,
                 });
             }
             Ok(_) => {}

@@ -28,6 +28,7 @@ pub struct Server {
     not_after: i64,
     crl_next_update: Option<i64>,
     warnings: Vec<String>,
+    note: Option<String>,
     tickets: Tickets,
 }
 
@@ -78,6 +79,7 @@ impl Server {
             not_after: identity.not_after,
             crl_next_update,
             warnings,
+            note: identity.note,
             tickets,
         })
     }
@@ -118,6 +120,11 @@ impl Server {
     /// Whether clients that connect to this host (or IP address) find its name in the certificate.
     pub fn covers(&self, host: &str) -> bool {
         names::cover(&self.names, host)
+    }
+
+    /// What is worth knowing where it is not meant, and fine where it is.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// What an operator should look at, a line each; bounded in number and length.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,6 +38,21 @@ fn without_splice(config: &str) -> String {
     }
 }
 
+/// A configuration with what tests want and this one does not say: see [`Proxy::start`].
+pub fn completed(config: &str) -> String {
+    let mut config = config.to_owned();
+    if !config.contains("[log]") {
+        config.push_str("\n[log]\nformat = \"json\"\nlevel = \"debug\"\n");
+    }
+    if !splices() {
+        config = without_splice(&config);
+    }
+    if !config.contains("[admin]") {
+        config.push_str("\n[admin]\nlisten = \"127.0.0.1:0\"\n");
+    }
+    config
+}
+
 impl Proxy {
     /// Starts it with a configuration in which ports may be 0, and waits until it is ready. Log lines are JSON at level
     /// `debug` and the admin listener has a free port, unless the configuration says otherwise.
@@ -44,11 +60,17 @@ impl Proxy {
         Self::spawn(config).ready()
     }
 
+    /// The same with the configuration in a file, which may be written again: see [`completed`].
+    pub fn start_with_file(file: &Path) -> Self {
+        let command = Command::new(env!("CARGO_BIN_EXE_portolan"));
+        Self::spawn_with(command, file, "").ready()
+    }
+
     /// The same, started by a shell line in which `"$@"` is the command: `ulimit -n 200; exec "$@"`.
     pub fn start_by(line: &str, config: &str) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", line, "sh", env!("CARGO_BIN_EXE_portolan")]);
-        Self::spawn_by(shell, config).ready()
+        Self::spawn_with(shell, Path::new("-"), &completed(config)).ready()
     }
 
     fn ready(mut self) -> Self {
@@ -84,22 +106,14 @@ impl Proxy {
 
     /// Starts it and waits for nothing: for configurations that it must refuse.
     pub fn spawn(config: &str) -> Self {
-        Self::spawn_by(Command::new(env!("CARGO_BIN_EXE_portolan")), config)
+        let command = Command::new(env!("CARGO_BIN_EXE_portolan"));
+        Self::spawn_with(command, Path::new("-"), &completed(config))
     }
 
-    fn spawn_by(mut command: Command, config: &str) -> Self {
-        let mut config = config.to_owned();
-        if !config.contains("[log]") {
-            config.push_str("\n[log]\nformat = \"json\"\nlevel = \"debug\"\n");
-        }
-        if !splices() {
-            config = without_splice(&config);
-        }
-        if !config.contains("[admin]") {
-            config.push_str("\n[admin]\nlisten = \"127.0.0.1:0\"\n");
-        }
+    fn spawn_with(mut command: Command, file: &Path, stdin_text: &str) -> Self {
         let mut child = command
-            .args(["run", "--config", "-"])
+            .args(["run", "--config"])
+            .arg(file)
             .env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -108,7 +122,7 @@ impl Proxy {
             .expect("the portolan binary runs");
         let mut stdin = child.stdin.take().expect("stdin is piped");
         stdin
-            .write_all(config.as_bytes())
+            .write_all(stdin_text.as_bytes())
             .expect("the proxy reads its configuration");
         drop(stdin);
         let stderr = child.stderr.take().expect("stderr is piped");

@@ -33,6 +33,7 @@ mod order;
 mod ports;
 mod process;
 mod proxy_protocol;
+mod reload;
 mod sasl;
 mod setup;
 mod sizes;

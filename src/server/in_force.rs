@@ -51,15 +51,17 @@ pub(super) struct Next {
 /// The files of all clusters, by the clusters' names.
 pub(super) type AllFiles = BTreeMap<String, Files>;
 
-/// TLS towards clients that is in force, by the clusters' names.
-pub(super) type Previous = BTreeMap<String, Arc<Server>>;
+/// The clusters that are in force, by their names.
+pub(super) type Previous = BTreeMap<String, Arc<Cluster>>;
 
 /// Loads the files of all clusters, and says everything that is wrong with them. Reading blocks.
 pub(super) fn load(config: &Config, previous: &Previous) -> Result<AllFiles, Faults> {
     let mut faults = Vec::new();
     let mut all = AllFiles::new();
     for (name, cluster) in &config.clusters {
-        let previous = previous.get(name).map(Arc::as_ref);
+        let previous = previous
+            .get(name)
+            .and_then(|previous| previous.tls.as_deref());
         match Files::load(cluster, previous) {
             Ok(files) => drop(all.insert(name.clone(), files)),
             Err(found) => faults.extend(found),
@@ -69,6 +71,39 @@ pub(super) fn load(config: &Config, previous: &Previous) -> Result<AllFiles, Fau
         true => Ok(all),
         false => Err(Faults(faults)),
     }
+}
+
+/// Loads the files of these clusters as far as nothing is wrong with them, and for all others keeps what is in force: one
+/// cluster's mistake must not let another one's certificate expire. Reading blocks.
+pub(super) fn load_good(config: &Config, previous: &Previous, of: &BTreeSet<String>) -> Good {
+    let mut good = Good::default();
+    for (name, cluster) in &config.clusters {
+        let previous = previous.get(name);
+        let tls = previous.and_then(|previous| previous.tls.clone());
+        let loaded = of
+            .contains(name)
+            .then(|| Files::load(cluster, tls.as_deref()));
+        let files = match loaded {
+            Some(Ok(files)) => {
+                good.renewed += 1;
+                files
+            }
+            None | Some(Err(_)) => Files {
+                tls,
+                upstream_tls: previous.and_then(|previous| previous.upstream.tls().cloned()),
+            },
+        };
+        good.files.insert(name.clone(), files);
+    }
+    good
+}
+
+/// What [`load_good`] found.
+#[derive(Debug, Default)]
+pub(super) struct Good {
+    pub(super) files: AllFiles,
+    /// Of how many clusters they are loaded anew.
+    pub(super) renewed: usize,
 }
 
 impl InForce {
@@ -94,12 +129,12 @@ impl InForce {
         &self.clusters
     }
 
-    /// TLS towards clients.
+    /// For [`load`].
     pub(super) fn previous(&self) -> Previous {
         let clusters = self.clusters.iter();
-        let tls =
-            clusters.filter_map(|(name, live)| Some((name.clone(), live.load().tls.clone()?)));
-        tls.collect()
+        clusters
+            .map(|(name, live)| (name.clone(), live.load_full()))
+            .collect()
     }
 
     /// Makes everything that this configuration needs; what is in force stays.

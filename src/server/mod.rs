@@ -21,6 +21,7 @@ mod in_force;
 mod listen;
 mod pool;
 mod reload;
+mod source;
 mod watch;
 mod worker;
 
@@ -39,7 +40,7 @@ use in_force::{InForce, count_ports, sockets_per_port};
 use listen::{Port, listen};
 use pool::{ForWorkers, Pool};
 use reload::Reloader;
-pub use reload::Source;
+pub use source::Source;
 use watch::Watch;
 
 use crate::admin::{self, AdminState};

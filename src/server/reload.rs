@@ -9,79 +9,35 @@
 //! - ports stay open wherever there is a door for them ([`super::doors`]);
 //! - new handshakes use the new certificates; what a session agreed upon stays.
 //!
-//! Where the file of the configuration cannot be used, certificates are still replaced when their files change, by the
-//! configuration that is in force: a mistake in one must not let the other expire.
+//! Where the file of the configuration cannot be used, or a certificate of another cluster, certificates are still replaced
+//! when their files change, by the configuration that is in force: a mistake in one must not let the other expire.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{error, info, warn};
 
 use super::changes::{between, hold_back};
-use super::in_force::{AllFiles, InForce, Previous, count_ports, load};
+use super::in_force::{AllFiles, InForce, Previous, count_ports, load, load_good};
 use super::pool::Pool;
+use super::source::{Read, Source, asked};
 use super::watch::{Looks, TICK, Watch, named};
 use super::{certificates, warn_of_too_many_connections};
 use crate::config::{Config, Faults};
 use crate::limits::ConnectionLimit;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::transport::tls::files::Files;
 
 /// How long to wait for the sockets of ports that close.
 const MOMENT: Duration = Duration::from_secs(1);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Where the configuration comes from, and who asks for it to be read again.
-#[derive(Default)]
-pub struct Source {
-    file: Option<File>,
-    /// SIGHUP; `None` where nobody asks.
-    asked: Option<mpsc::Receiver<()>>,
-}
-
-struct File {
-    path: PathBuf,
-    read: Arc<Read>,
-    /// Before it was read.
-    look: Looks,
-}
-
-type Read = dyn Fn() -> Result<Config, Faults> + Send + Sync;
-
-impl Source {
-    /// A file, which is watched. Make this before the file is read for the first time. `read` blocks.
-    pub fn file(
-        path: PathBuf,
-        read: impl Fn() -> Result<Config, Faults> + Send + Sync + 'static,
-    ) -> Self {
-        let look = Looks::at([&path]);
-        let read = Arc::new(read);
-        Source {
-            file: Some(File { path, read, look }),
-            asked: None,
-        }
-    }
-
-    /// Reads everything again whenever something is sent.
-    pub fn asked_by(mut self, asked: mpsc::Receiver<()>) -> Self {
-        self.asked = Some(asked);
-        self
-    }
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.file.as_ref().map(|file| &file.path);
-        f.debug_struct("Source").field("file", &path).finish()
-    }
-}
 
 /// Holds what is in force, and replaces it.
 pub(super) struct Reloader {
@@ -159,66 +115,72 @@ impl Reloader {
 
     async fn reload(&mut self, cause: Cause, pool: &Pool, metrics: &Metrics) {
         let before = self.watch.read().clone();
-        let Some(attempt) = self.read(true).await else {
-            return;
-        };
-        let Attempt {
-            mut looks,
+        let Some(Attempt {
+            looks,
             config,
             files,
-        } = attempt;
-        let is_other = config.as_ref().is_none_or(|config| {
-            let mut config = config.clone();
-            hold_back(self.config(), &mut config);
-            config != *self.config()
-        });
-        let understood = config.is_some();
-        let mut refused = match (config, files) {
-            (Some(config), Ok(files)) => self.put(config, files, pool, metrics).await.err(),
-            (_, Err(faults)) => Some(one_line(&faults.to_string())),
-            // There are no files without a configuration.
-            (None, Ok(_)) => None,
+        }) = self.read().await
+        else {
+            return;
         };
-        let own = named(self.config());
-        let replaced = own.iter().any(|file| looks.differ(&before, file));
-        if let Some(faults) = &refused {
-            let file = self.source.file.as_ref();
-            let is_new = file.is_none_or(|file| looks.differ(&before, &file.path));
-            // A certificate that was replaced is no reason to say once more what is wrong with the rest.
-            if cause == Cause::Asked || understood || is_new || !replaced {
-                metrics.reloaded(false);
-                error!(faults, "not reloaded: what is in force stays");
-            }
+        let understood = config.is_some();
+        let outcome = match (config, files) {
+            (Some(config), Ok(files)) => self.put(config, files, pool, metrics).await,
+            (_, Err(faults)) => Err(one_line(&faults.to_string())),
+            // There are no files without a configuration.
+            (None, Ok(_)) => Ok(()),
+        };
+        self.watch = Watch::since(looks.clone());
+        let Err(faults) = outcome else {
+            return;
+        };
+        let changed = self.clusters_of(|file| looks.differ(&before, file));
+        let file = self.source.file.as_ref();
+        let is_new = file.is_none_or(|file| looks.differ(&before, &file.path));
+        // A certificate that was replaced is no reason to say once more what is wrong with the rest.
+        if cause == Cause::Asked || understood || is_new || changed.is_empty() {
+            metrics.reloaded(false);
+            error!(faults, "not reloaded: what is in force stays");
         }
-        if refused.is_some()
-            && is_other
-            && replaced
-            && let Some(attempt) = self.read(false).await
-        {
-            refused = match (attempt.config, attempt.files) {
-                (Some(config), Ok(files)) => self.put(config, files, pool, metrics).await.err(),
-                (_, Err(faults)) => Some(one_line(&faults.to_string())),
-                (None, Ok(_)) => None,
-            };
-            if let Some(faults) = refused {
-                metrics.reloaded(false);
-                error!(
-                    faults,
-                    "certificates were not reloaded: what is in force stays"
-                );
-            }
-            looks = attempt.looks.or(looks);
-        }
-        self.watch = Watch::since(looks);
+        self.renew(changed, pool, metrics).await;
     }
 
-    /// Reads the source and the files that it names, or those of the configuration in force.
-    async fn read(&self, anew: bool) -> Option<Attempt> {
-        let file = self.source.file.as_ref().filter(|_| anew);
+    /// Reads the source, and the files that it names.
+    async fn read(&self) -> Option<Attempt> {
+        let file = self.source.file.as_ref();
         let file = file.map(|file| (file.path.clone(), file.read.clone()));
         let (in_force, previous) = (self.config().clone(), self.in_force.previous());
         let attempt = spawn_blocking(move || read(file, in_force, &previous)).await;
+        // It does not panic, and the runtime is there.
         attempt.ok()
+    }
+
+    /// The clusters in force that have such a file.
+    fn clusters_of(&self, is_such: impl Fn(&Path) -> bool) -> BTreeSet<String> {
+        let clusters = self.config().clusters.values();
+        let such = clusters.filter(|cluster| Files::paths(cluster).iter().any(|f| is_such(f)));
+        such.map(|cluster| cluster.name.clone()).collect()
+    }
+
+    /// Loads the files of these clusters by the configuration in force, where nothing is wrong with them.
+    async fn renew(&mut self, clusters: BTreeSet<String>, pool: &Pool, metrics: &Metrics) {
+        if clusters.is_empty() {
+            return;
+        }
+        let (config, previous) = (self.config().clone(), self.in_force.previous());
+        let good = spawn_blocking(move || {
+            let good = load_good(&config, &previous, &clusters);
+            (config, good)
+        });
+        let Ok((config, good)) = good.await else {
+            return;
+        };
+        if good.renewed > 0
+            && let Err(faults) = self.put(config, good.files, pool, metrics).await
+        {
+            metrics.reloaded(false);
+            error!(faults, "not reloaded: what is in force stays");
+        }
     }
 
     /// Puts a configuration into force, or says in one line why not.
@@ -258,14 +220,6 @@ impl Reloader {
             warn_of_too_many_connections(config);
         }
         Ok(())
-    }
-}
-
-/// The next time that somebody asks.
-async fn asked(receiver: &mut Option<mpsc::Receiver<()>>) -> Option<()> {
-    match receiver {
-        Some(receiver) => receiver.recv().await,
-        None => std::future::pending().await,
     }
 }
 

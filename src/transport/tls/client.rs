@@ -15,7 +15,7 @@ use crate::port_map::NodeId;
 
 /// TLS towards the brokers of one cluster. It never changes: other files make another one. Certificates of brokers are
 /// always verified. Sessions are resumed, of a bounded number of names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     config: Arc<ClientConfig>,
     server_name: Option<String>,

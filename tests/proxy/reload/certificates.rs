@@ -150,6 +150,24 @@ fn a_broken_pair_is_refused_and_the_old_one_stays_until_it_is_mended() {
 }
 
 #[test]
+fn a_broken_pair_of_one_cluster_keeps_no_other_from_a_new_one() {
+    let (first, second, broker) = (Pki::new(), Pki::new(), named("broker"));
+    let setup = Setup::with(&broker).section(&first.tls(&[NAME], ""));
+    let other = second.tls(&[NAME], "").replace("main", "other");
+    let other = format!("{}{other}", setup.cluster_toml("other"));
+    let reloading = Reloading::start(&setup.clone().section(&other).toml());
+    write(first.directory(), "proxy.crt", "nonsense");
+    reloading.wait_for_failures(1.0);
+    let identity = second.authority.server(&[NAME]);
+    second.tls_with(&identity, "");
+    reloading.wait_for_successes(1.0);
+    let mut client = connect(reloading.proxy.bootstrap("other"), &second.client());
+    assert_eq!(shown(&mut client), own(&identity));
+    let mut client = connect(reloading.proxy.bootstrap("main"), &first.client());
+    assert_eq!(who(&mut client), "broker");
+}
+
+#[test]
 fn certificates_are_replaced_while_the_configuration_is_broken() {
     let (pki, broker) = (Pki::new(), named("broker"));
     let (first, second) = (pki.authority.server(&[NAME]), pki.authority.server(&[NAME]));

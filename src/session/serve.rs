@@ -39,24 +39,23 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
         door,
         cluster: live,
     } = accepted;
-    let cluster = live.load_full();
     let begin = WallInstant::now();
-    let mut counted = Counted::new(cluster.clone(), door);
-    let mut arrival = Arrival::new(cluster.clone(), door, peer);
+    let mut arrival = Arrival::new(live.clone(), door, peer);
+    let mut counted = Counted::new(arrival.cluster().clone(), door);
     let arrived = match arrival.is_due() {
         // In a box: a handshake needs more room than all that comes after it.
         true => Box::pin(unless_drained(&worker, arrival.arrive(socket))).await,
         false => arrival.pass(socket),
     };
     let arrived = arrived.and_then(|arrived| {
-        let ports = cluster.told(&arrived.came, arrived.route);
+        let ports = arrival.cluster().told(&arrived.came, arrived.route);
         Ok((arrived, ports.ok_or(EndReason::RouteRemoved)?))
     });
     let (arrived, ports) = match arrived {
         Ok(arrived) => arrived,
         Err(reason) => {
             counted.ended(&reason);
-            log_refused(&cluster, door, arrival.client(), &reason, begin);
+            log_refused(arrival.cluster(), door, arrival.client(), &reason, begin);
             return;
         }
     };
@@ -74,7 +73,7 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
         route,
         ports,
     };
-    let shared = Shared::new(client, cluster, worker.clone());
+    let shared = Shared::new(client, arrival.cluster().clone(), worker.clone());
     let mut session = Session::new(shared, came, arrival.begin());
     drop(arrival);
     let reason = run(&mut session, &live, &worker).await;

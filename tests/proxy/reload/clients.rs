@@ -9,6 +9,7 @@ use super::certificates::connect;
 use super::{Reloading, named, who};
 use crate::common::certificates::{Authority, Identity};
 use crate::common::client::Client;
+use crate::common::proxy::wait_until;
 use crate::setup::Setup;
 use crate::tls::{NAME, Pki, client, refusal};
 
@@ -99,4 +100,26 @@ fn sessions_can_be_resumed_after_a_reload_that_lets_in_the_same_clients() {
     let mut client = connect(bootstrap, &config);
     assert_eq!(kind(&mut client), Some(HandshakeKind::Resumed));
     assert_eq!(who(&mut client), "broker");
+}
+
+#[test]
+fn who_connected_before_a_reload_and_says_nothing_until_after_it_is_let_in_by_what_is_in_force() {
+    let (pki, broker) = (Pki::new(), named("broker"));
+    let bad = pki.authority.client("bad");
+    let crl = pki.write("crl.pem", &pki.authority.crl_pem(&[]));
+    let tls = format!("client_ca = {:?}\ncrl = {crl:?}", pki.ca());
+    let setup = Setup::with(&broker).section(&pki.tls(&[NAME], &tls));
+    let reloading = Reloading::start(&setup.toml());
+    let bootstrap = reloading.proxy.bootstrap("main");
+    let config = known(&pki, &bad, &TLS12);
+    let mut early = Client::connect(bootstrap);
+    // Accepted, and not only queued by the kernel.
+    let accepted = r#"portolan_connections{cluster="main",route="bootstrap"}"#;
+    wait_until("it is accepted", || reloading.proxy.metric(accepted) == 1.0);
+    pki.write("crl.pem", &pki.authority.crl_pem(&[&bad]));
+    reloading.wait_for_successes(1.0);
+    // By TLS 1.2 a client hears of it within its handshake.
+    assert!(early.secure(Client::tls(&config, NAME)).is_err());
+    let proxy = &reloading.proxy;
+    proxy.wait_for_end("main", "client_certificate_refused");
 }

@@ -162,22 +162,24 @@ fn who_waits_for_a_place_in_vain_is_told_apart() {
     let pki = Pki::new();
     let (proxy, _broker) = start(
         &pki,
-        "[timeouts]\nfirst_bytes = \"2s\"\n[limits]\ntls_handshakes = 1",
+        "[timeouts]\nfirst_bytes = \"1400ms\"\n[limits]\ntls_handshakes = 1",
     );
     let hello = hello(&pki);
-    // This one is let go first, and speaks last.
-    let mut waiting = begun(&proxy, &[]);
-    thread::sleep(Duration::from_millis(500));
-    let stalled = begun(&proxy, &hello);
-    stalled.wait_for_bytes();
-    waiting.send(&hello);
-    waiting.rest();
+    // A busy machine may need another try.
+    wait_until("one that waits in vain", || {
+        // This one is let go first, before the other gives way to it, and speaks last.
+        let mut waiting = begun(&proxy, &[]);
+        thread::sleep(Duration::from_millis(500));
+        let stalled = begun(&proxy, &hello);
+        stalled.wait_for_bytes();
+        let _ = waiting.try_send(&hello);
+        waiting.rest();
+        proxy.ends("main", "tls_handshakes") > 0.0
+    });
     let (message, remedy) = told_end(&proxy, "tls_handshakes");
     assert!(message.ends_with("limits.tls_handshakes others were under way all the time"));
     assert!(remedy.contains("raise limits.tls_handshakes"), "{remedy}");
-    proxy.wait_for_end("main", "tls_handshake_timeout");
     gets_in(&proxy, &pki);
-    drop(stalled);
 }
 
 #[test]
@@ -191,4 +193,15 @@ fn who_has_not_said_its_first_message_takes_no_place() {
         proxy.metric("portolan_buffers") == 0.0
     });
     drop(silent);
+}
+
+#[test]
+fn who_is_silent_counts_among_the_connections_of_its_client() {
+    let pki = Pki::new();
+    let (proxy, _broker) = start(&pki, "[limits]\nconnections_per_client = 3");
+    let silent: Vec<Wire> = (0..3).map(|_| begun(&proxy, &[])).collect();
+    begun(&proxy, &[]).rest();
+    wait_for_ends(&proxy, "connections_per_client", 1);
+    drop(silent);
+    gets_in(&proxy, &pki);
 }

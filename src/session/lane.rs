@@ -292,7 +292,11 @@ impl Lane {
             true => most.min(BULK_PIECE),
             false => most,
         };
-        let n = ready!(self.buffer.fill(|buffer| from.poll_read(cx, buffer, most)))?;
+        let read = self.buffer.fill(|buffer| from.poll_read(cx, buffer, most));
+        if read.is_pending() {
+            self.buffer.wait();
+        }
+        let n = ready!(read)?;
         let known = (n as u32).min(self.unseen);
         self.unseen -= known;
         self.ready += known as usize;

@@ -107,6 +107,20 @@ impl Buffer {
         }
     }
 
+    /// These bytes, in memory of no pool, without room for more.
+    fn of(bytes: &[u8]) -> Self {
+        Buffer {
+            size: Size::Usual,
+            memory: bytes.into(),
+            start: 0,
+            end: bytes.len(),
+        }
+    }
+
+    fn is_of_pool(&self) -> bool {
+        self.memory.len() == self.size.bytes()
+    }
+
     /// The bytes that were filled in and not yet consumed.
     pub fn bytes(&self) -> &[u8] {
         &self.memory[self.start..self.end]
@@ -154,6 +168,9 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        if !self.is_of_pool() {
+            return;
+        }
         let memory = std::mem::take(&mut self.memory);
         // A thread that is going away has no pool any more; then the memory is simply freed.
         let _ = POOL.try_with(|pool| {
@@ -168,12 +185,15 @@ impl Drop for Buffer {
     }
 }
 
-/// A place where a buffer stands only while it has bytes in it.
+/// A place where a buffer stands only while it has bytes in it, and a few bytes that wait for more stand by themselves.
 #[derive(Debug, Default)]
 pub struct Slot {
     size: Size,
     buffer: Option<Buffer>,
 }
+
+/// What [`Slot::wait`] keeps without a buffer of the pool, at most: more than any header that is decided about.
+const FEW_BYTES: usize = 512;
 
 impl Slot {
     /// For a buffer of this size.
@@ -186,11 +206,32 @@ impl Slot {
         self.buffer = None;
     }
 
+    /// To be called when it is not known when more bytes come. A few that wait for them, such as the beginning of a header,
+    /// move to memory of their own, so that a peer that sends no more does not hold a buffer.
+    pub fn wait(&mut self) {
+        if let Some(buffer) = &self.buffer
+            && buffer.len() <= FEW_BYTES
+            && buffer.is_of_pool()
+        {
+            self.buffer = Some(Buffer::of(buffer.bytes()));
+        }
+    }
+
     /// Lets `read` fill a buffer; one that stays empty goes back to the pool before this returns.
     pub fn fill<T>(&mut self, read: impl FnOnce(&mut Buffer) -> T) -> T {
-        let buffer = self
-            .buffer
-            .get_or_insert_with(|| Buffer::lend_of(self.size));
+        let buffer = match self.buffer.take() {
+            Some(buffer) if buffer.is_of_pool() => buffer,
+            few => {
+                let mut buffer = Buffer::lend_of(self.size);
+                if let Some(few) = few {
+                    let n = few.len();
+                    buffer.room()[..n].copy_from_slice(few.bytes());
+                    buffer.filled(n);
+                }
+                buffer
+            }
+        };
+        let buffer = self.buffer.insert(buffer);
         let outcome = read(buffer);
         self.release_if_empty();
         outcome
@@ -298,5 +339,34 @@ mod tests {
         assert_eq!(slot.bytes(), [9]);
         slot.consume(1);
         assert!(slot.is_empty());
+    }
+
+    #[test]
+    fn a_few_bytes_that_wait_for_more_hold_no_buffer() {
+        let own = || POOL.with_borrow(|pool| pool.lent.load(Ordering::Relaxed));
+        let add = |slot: &mut Slot, bytes: &[u8]| {
+            slot.fill(|buffer| {
+                buffer.room()[..bytes.len()].copy_from_slice(bytes);
+                buffer.filled(bytes.len());
+            });
+        };
+        let mut slot = Slot::default();
+        add(&mut slot, b"abc");
+        assert_eq!(own(), 1);
+        slot.wait();
+        assert_eq!((own(), slot.bytes()), (0, &b"abc"[..]));
+        assert!(!slot.is_full());
+        slot.bytes_mut()[0] = b'A';
+        slot.wait();
+        add(&mut slot, b"de");
+        assert_eq!((own(), slot.bytes()), (1, &b"Abcde"[..]));
+        slot.wait();
+        slot.consume(5);
+        assert!(slot.is_empty());
+        add(&mut slot, &[7; FEW_BYTES + 1]);
+        slot.wait();
+        assert_eq!(own(), 1, "not worth a copy");
+        drop(slot);
+        assert_eq!(own(), 0);
     }
 }

@@ -286,6 +286,31 @@ fn the_limit_of_requests_in_flight_holds_back_and_loses_nothing() {
 }
 
 #[test]
+fn the_beginning_of_a_frame_that_goes_no_further_holds_no_buffer() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.send(&heartbeat(1));
+    let mut link = broker.accept();
+    answer_heartbeat(&mut client, &mut link, 1);
+    let request = heartbeat(2);
+    // The correlation id, and a body that nobody looks at.
+    let answer = frames::framed(&[0, 0, 0, 2, 1, 2, 3]);
+    client.send(&request[..7]);
+    wait_until("its buffer to be given back", || {
+        proxy.metric("portolan_buffers") == 0.0
+    });
+    client.send(&request[7..]);
+    link.request();
+    link.send(&answer[..3]);
+    wait_until("its buffer to be given back", || {
+        proxy.metric("portolan_buffers") == 0.0
+    });
+    link.send(&answer[3..]);
+    assert_eq!(client.frame(), answer[4..]);
+}
+
+#[test]
 fn idle_connections_hold_no_buffer() {
     const CONNECTIONS: usize = 1000;
     let broker = Broker::answering(|request| Some(request.answer(&frames::metadata(1, &[0]))));

@@ -179,7 +179,7 @@ fn an_unknown_name_is_answered_by_the_alert_for_it() {
         "the others within a minute are only counted"
     );
     assert_eq!(broker.connections(), 0);
-    assert_eq!(connections(&proxy, "sni"), 0.0);
+    wait_until("all to end", || connections(&proxy, "sni") == 0.0);
     is_served(&mut connect(&proxy, &config, NAME));
 }
 

@@ -9,7 +9,7 @@ use super::{NAME, Pki, alive, client, is_served, provider, refusal};
 use crate::common::certificates::{Authority, Kind};
 use crate::common::client::Client;
 use crate::common::proxy::Proxy;
-use crate::setup::{Setup, told_end};
+use crate::setup::{Setup, told_end, wait_for_ends};
 
 fn start(pki: &Pki, lines: &str) -> (Proxy, crate::common::broker::Broker) {
     let broker = alive();
@@ -115,7 +115,7 @@ fn a_client_that_does_not_trust_the_certificate_is_told_with_a_remedy() {
             ] {
                 assert!(remedy.contains(part), "{remedy}");
             }
-            assert_eq!(proxy.ends("main", "certificate_not_trusted"), 1.0);
+            wait_for_ends(&proxy, "certificate_not_trusted", 1);
             assert_eq!(broker.connections(), 0);
         }
     }

@@ -265,3 +265,18 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_are_made_together_do_not_end_together() {
+        let most = Duration::from_secs(3600);
+        let ages: Vec<Duration> = (0..100).map(|_| jittered(most)).collect();
+        assert!(ages.iter().all(|age| (most * 9 / 10..=most).contains(age)));
+        let (least, greatest) = (ages.iter().min(), ages.iter().max());
+        // Of a hundred random times in six minutes all lie within one once in 10^76 runs.
+        assert!(*greatest.unwrap() - *least.unwrap() > Duration::from_secs(60));
+    }
+}

@@ -1,8 +1,8 @@
 //! How many TLS handshakes may be under way at one time, and which of them makes room where there are more.
 //!
 //! Whoever begins a handshake and does not go on has a place until `timeouts.tls_handshake` is over. Were the others only to
-//! wait, a hundred such clients a second would keep everybody out. So while others wait, a handshake whose client has been
-//! silent for [`PATIENCE`] gives its place away, one for each that waits. It is counted from when the client has been sent
+//! wait, a hundred such clients a second would keep everybody out. So while others wait, a handshake that has waited for its
+//! client for [`PATIENCE`] gives its place away, one for each that waits. It is counted from when the client has been sent
 //! its part: that this machine is slow is not the client's fault.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

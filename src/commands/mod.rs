@@ -96,6 +96,8 @@ enum Failure {
     Failed(String),
     /// The same, and the user was told already.
     Logged,
+    /// Files that the configuration names cannot be used, and the user was told already.
+    LoggedBadConfig,
     /// Standard output cannot be written.
     Output(io::Error),
 }
@@ -106,7 +108,7 @@ impl Failure {
         match self {
             Failure::BadConfig(_, faults) => faults,
             Failure::Usage(error) | Failure::Failed(error) => Faults::whole(error, ""),
-            Failure::Logged => Faults::whole("it cannot be read", ""),
+            Failure::Logged | Failure::LoggedBadConfig => Faults::whole("it cannot be read", ""),
             Failure::Output(error) => Faults::whole(error.to_string(), ""),
         }
     }
@@ -140,6 +142,7 @@ pub fn execute(line: CommandLine) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(Failure::Logged) => ExitCode::FAILURE,
+        Err(Failure::LoggedBadConfig) => ExitCode::from(BAD_CONFIG),
         // Whoever reads our output has seen enough.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS

@@ -14,7 +14,7 @@ use super::{Failure, read};
 use crate::config::{self, Config, Faults};
 use crate::limits::raise_fd_limit;
 use crate::logging;
-use crate::server::{Server, Source};
+use crate::server::{Server, Source, StartError};
 
 /// Where the configuration comes from: a file, or flags for the simple case.
 #[derive(Args, Debug)]
@@ -69,7 +69,10 @@ pub(super) fn run(run: Run) -> Result<(), Failure> {
         .map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
     runtime.block_on(serve(config, source)).map_err(|error| {
         error!("{error}");
-        Failure::Logged
+        match error {
+            StartError::Files(_) => Failure::LoggedBadConfig,
+            _ => Failure::Logged,
+        }
     })
 }
 
@@ -121,11 +124,11 @@ fn on_the_command_line(problem: &str, remedy: &str) -> Failure {
     Failure::BadConfig(source, Faults::whole(problem, remedy))
 }
 
-async fn serve(config: Config, source: Source) -> Result<(), String> {
-    let failed = |error: &dyn std::fmt::Display| error.to_string();
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| failed(&e))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| failed(&e))?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(|e| failed(&e))?;
+async fn serve(config: Config, source: Source) -> Result<(), StartError> {
+    let failed = |error: std::io::Error| StartError::Other(error.to_string());
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let (ask, asked) = mpsc::channel(1);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
@@ -134,7 +137,7 @@ async fn serve(config: Config, source: Source) -> Result<(), String> {
             let _ = ask.try_send(());
         }
     });
-    let server = Server::bind(config).await.map_err(|e| failed(&e))?;
+    let server = Server::bind(config).await?;
     let server = server.reload_from(source.asked_by(asked));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = server.run(async {
@@ -143,7 +146,7 @@ async fn serve(config: Config, source: Source) -> Result<(), String> {
     });
     tokio::pin!(serving);
     let name = tokio::select! {
-        outcome = &mut serving => return outcome.map_err(|e| failed(&e)),
+        outcome = &mut serving => return outcome,
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     };
@@ -152,12 +155,12 @@ async fn serve(config: Config, source: Source) -> Result<(), String> {
     let first = Instant::now();
     loop {
         tokio::select! {
-            outcome = &mut serving => return outcome.map_err(|e| failed(&e)),
+            outcome = &mut serving => return outcome,
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         if first.elapsed() >= ONE_SIGNAL {
-            return Err(CUT.into());
+            return Err(StartError::Other(CUT.into()));
         }
     }
 }

@@ -83,3 +83,31 @@ told: those that verify it will refuse it; it is for kafka.example.com, other.ex
     assert!(outcome.stdout.starts_with("ok\n\n"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains(words), "{}", outcome.stdout);
 }
+
+#[test]
+fn a_wildcard_that_is_one_label_too_high_is_a_warning_with_the_one_that_is_needed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let names = ["kafka.example.com", "*.example.com"];
+    write_pair(directory.path(), "tls", &names);
+    let tables = "[clusters.main.tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"\n\
+                  [clusters.main.sni]\nport = 9443\nbootstrap_host = \"kafka.example.com\"\n\
+                  node_host = \"b-{node_id}.kafka.example.com\"\n";
+    let outcome = check(directory.path(), tables);
+    let words = "it is for kafka.example.com, *.example.com (a wildcard stands for one label: b-0.kafka.example.com needs \
+                 *.kafka.example.com)\n";
+    assert!(outcome.stdout.contains(words), "{}", outcome.stdout);
+}
+
+#[test]
+fn files_that_cannot_be_used_are_a_bad_configuration_for_run_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    write_pair(directory.path(), "one", &["kafka.example.com"]);
+    write_pair(directory.path(), "other", &["kafka.example.com"]);
+    let tls = "[clusters.main.tls]\ncertificate = \"one.crt\"\nkey = \"other.key\"\n";
+    let mut command = portolan(["run", "--config", "-"]);
+    let command = command.current_dir(directory.path());
+    let outcome = finish(command, &format!("{GOOD}{tls}"));
+    assert_eq!(outcome.code, Some(78), "{}", outcome.stderr);
+    let words = "clusters.main.tls.key: other.key: the key does not match";
+    assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+}

@@ -84,11 +84,30 @@ fn not_covered(cluster: &VirtualCluster, server: &Server) -> Option<String> {
         return None;
     }
     let file = cluster.tls.as_ref()?.certificate.display();
+    // What most people trip over: *.example.com looks as if it were for broker-0.kafka.example.com.
+    let is_below = |host: &&str| server.names().iter().any(|name| is_deep_below(name, host));
+    let hint = match missing.iter().find(|host| is_below(host)) {
+        Some(host) => format!(
+            " (a wildcard stands for one label: {host} needs *.{})",
+            host.split_once('.').map_or("", |(_, parent)| parent)
+        ),
+        None => String::new(),
+    };
     Some(format!(
-        "{file}: the certificate is not for {}, which clients are told: those that verify it will refuse it; it is for {}",
+        "{file}: the certificate is not for {}, which clients are told: those that verify it will refuse it; it is for {}{hint}",
         some(&missing),
         some(server.names())
     ))
+}
+
+/// Whether a host is below the wildcard, but not next to it.
+fn is_deep_below(name: &str, host: &str) -> bool {
+    let Some(parent) = name.strip_prefix('*') else {
+        return false;
+    };
+    let (host, parent) = (host.to_ascii_lowercase(), parent.to_ascii_lowercase());
+    host.strip_suffix(&parent)
+        .is_some_and(|labels| labels.contains('.'))
 }
 
 fn hosts(map: &PortMap) -> impl Iterator<Item = &str> {

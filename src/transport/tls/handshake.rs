@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::channel::Channel;
+use super::words::told;
 
 /// More than any ClientHello has, also with the key shares of post-quantum algorithms and a session ticket.
 const MOST_HELLO_BYTES: usize = 16 * 1024;
@@ -227,7 +228,7 @@ impl fmt::Display for HandshakeError {
         match self {
             HandshakeError::Closed => f.write_str("the peer closed the connection"),
             HandshakeError::Io(error) => error.fmt(f),
-            HandshakeError::Tls(error) => error.fmt(f),
+            HandshakeError::Tls(error) => f.write_str(&told(error)),
             HandshakeError::Expired => f.write_str("it has expired since the session began"),
             HandshakeError::HelloTooLong => {
                 write!(f, "a first message of more than {MOST_HELLO_BYTES} bytes")

@@ -21,6 +21,8 @@ pub(super) struct Identity {
     pub(super) certified: Arc<CertifiedKey>,
     /// The names of the own certificate.
     pub(super) names: Vec<String>,
+    /// Whether the own certificate is an authority's.
+    pub(super) is_authority: bool,
     /// Until when it is good, in seconds since 1970.
     pub(super) not_after: i64,
     /// What is odd about it.
@@ -51,26 +53,39 @@ impl Identity {
                     let wrong = findings.wrong.into_iter();
                     faults.extend(wrong.map(|wrong| wrong.fault(section, "certificate")));
                     let own = parsed.first();
+                    if let Some(wrong) = own.and_then(|own| nameless(certificate, own)) {
+                        faults.push(wrong.fault(section, "certificate"));
+                    }
                     let names = own.map(Certificate::names).unwrap_or_default();
                     let not_after = chain::not_after(&parsed);
-                    loaded = Some((names, not_after, findings.warnings, findings.note));
+                    let is_authority = own.is_some_and(Certificate::is_authority);
+                    loaded = Some((
+                        names,
+                        is_authority,
+                        not_after,
+                        findings.warnings,
+                        findings.note,
+                    ));
                 }
             },
         }
         if let Err(wrong) = &signing {
             faults.push(wrong.clone().fault(section, "key"));
         }
-        let (Ok(ders), Ok(signing), Some((names, not_after, warnings, note))) =
+        let (Ok(ders), Ok(signing), Some((names, is_authority, not_after, warnings, note))) =
             (chain, signing, loaded)
         else {
             return Err(faults);
         };
         match pair(certificate, key, ders, signing) {
+            // Said already.
+            Err(("certificate", _)) if !faults.is_empty() => {}
             Err((named, wrong)) => faults.push(wrong.fault(section, named)),
             Ok(certified) if faults.is_empty() => {
                 return Ok(Identity {
                     certified: Arc::new(certified),
                     names,
+                    is_authority,
                     not_after,
                     warnings,
                     note,
@@ -107,6 +122,14 @@ pub(crate) fn signing_key(file: &Path) -> Result<Arc<dyn SigningKey>, Wrong> {
             "give an RSA key of 2048 bits or more, an ECDSA key (P-256, P-384, P-521), or an Ed25519 key",
         )
     })
+}
+
+/// Certificates of version 1 are what `openssl x509 -req` makes without a file of extensions.
+fn nameless(file: &Path, own: &Certificate<'_>) -> Option<Wrong> {
+    let problem = "the certificate has no extensions (it is not of version 3), and so no names";
+    let remedy = "sign it again with its names: openssl x509 -req ... -extfile FILE, where FILE has the line \
+                  subjectAltName=DNS:kafka.example.com";
+    (!own.is_version_3()).then(|| Wrong::new(file, problem, remedy))
 }
 
 fn parse<'a>(file: &Path, ders: &'a [CertificateDer<'_>]) -> Result<Vec<Certificate<'a>>, Wrong> {
@@ -148,11 +171,24 @@ fn pair(
                 let remedy = "put that certificate first";
                 return Err(("key", Wrong::new(key, problem, remedy)));
             }
+            let of_authority = certified
+                .cert
+                .first()
+                .is_some_and(|der| Certificate::parse(der).is_ok_and(|first| first.is_authority()));
+            let (whose, remedy) = match of_authority {
+                true => (
+                    "the certificate of an authority",
+                    "put the own certificate first, with the key that it was requested with",
+                ),
+                false => (
+                    "the certificate",
+                    "give the key that the certificate was requested with",
+                ),
+            };
             let problem = format!(
-                "the key does not match the certificate in {}",
+                "the key does not match {whose} in {}",
                 certificate.display()
             );
-            let remedy = "give the key that the certificate was requested with";
             Err(("key", Wrong::new(key, problem, remedy)))
         }
         Err(error) => {

@@ -58,6 +58,11 @@ impl<'a> Certificate<'a> {
         self.0.is_ca() || (self.0.version().0 == 0 && self.is_self_issued())
     }
 
+    /// Whether it is of the version that has extensions, and in them names.
+    pub(super) fn is_version_3(&self) -> bool {
+        self.0.version().0 == 2
+    }
+
     /// Whether it names itself as its issuer, as roots do.
     pub(super) fn is_self_issued(&self) -> bool {
         same(self.0.subject(), self.0.issuer())

@@ -13,6 +13,7 @@ pub(crate) mod pem;
 mod revocation;
 pub mod server;
 mod tickets;
+mod words;
 
 pub use inspect::date;
 

@@ -112,6 +112,9 @@ pub(super) fn unreadable(file: &Path, error: &io::Error, remedy: &str) -> Wrong 
             error,
             "let the user that this program runs as read it",
         ),
+        io::ErrorKind::NotFound if file.is_relative() => {
+            Wrong::new(file, error, format!("{remedy}; {RELATIVE}"))
+        }
         _ => Wrong::new(file, error, remedy),
     }
 }
@@ -134,7 +137,28 @@ fn missing(file: &Path, text: &[u8], wanted: &str, remedy: &str) -> Wrong {
         None if has(text, "-----BEGIN ") => format!("there is no {wanted} in it"),
         // DER begins with a SEQUENCE of two or more bytes of length.
         None if matches!(text, [0x30, 0x81..=0x84, ..]) => {
-            format!("there is no {wanted} in it: it is not PEM, it looks like DER or PKCS#12")
+            let problem =
+                format!("there is no {wanted} in it: it is not PEM, it looks like DER or PKCS#12");
+            let command = match wanted {
+                "private key" => "pkey",
+                "revocation list" => "crl",
+                _ => "x509",
+            };
+            let name = file.display();
+            let remedy = format!(
+                "{remedy}; DER becomes PEM by: openssl {command} -inform DER -in {name} -out FILE, PKCS#12 by: openssl \
+                 pkcs12 -in {name} -nodes -out FILE"
+            );
+            return Wrong::new(file, problem, remedy);
+        }
+        None if text.starts_with(&JAVA_KEY_STORE) => {
+            let problem = format!("there is no {wanted} in it: it is a key store of Java");
+            let remedy = format!(
+                "{remedy}; make PKCS#12 of it by: keytool -importkeystore -srckeystore {} -destkeystore FILE \
+                 -deststoretype PKCS12, and PEM of that by: openssl pkcs12 -in FILE -nodes -out FILE.pem",
+                file.display()
+            );
+            return Wrong::new(file, problem, remedy);
         }
         None if text.is_empty() => "it is empty".to_owned(),
         None => format!("there is no {wanted} in it: it is not PEM"),
@@ -169,6 +193,10 @@ fn has(text: &[u8], marker: &str) -> bool {
 /// More than any list of authorities has, in bytes.
 const LARGEST_FILE: u64 = 4 << 20;
 
+/// The first bytes of a file in the format JKS.
+const JAVA_KEY_STORE: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
+
+const RELATIVE: &str = "a relative path begins where this program was started";
 const CERTIFICATES: &str = "give a file of certificates in PEM";
 const KEY: &str = "give a private key in PEM, without a passphrase";
 const LISTS: &str = "give a file of certificate revocation lists in PEM (BEGIN X509 CRL)";

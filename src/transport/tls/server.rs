@@ -63,8 +63,12 @@ impl Server {
         let config = config.map_err(|error| vec![whole(section, &error)])?;
         let mut warnings = identity.warnings;
         if identity.names.is_empty() {
+            let whose = match identity.is_authority {
+                true => " (it is an authority's: give the server's own)",
+                false => "",
+            };
             warnings.push(format!(
-                "{}: the certificate has no names (no subject alternative name): clients will refuse it",
+                "{}: the certificate has no names (no subject alternative name): clients will refuse it{whose}",
                 tls.certificate.display()
             ));
         }

@@ -121,7 +121,7 @@ impl Shared {
     fn load(file: &Path, context: Context) -> Result<Self, Wrong> {
         let wrong = |problem: String| Wrong::new(file, problem, REMEDY);
         let bytes = read_file(file).map_err(|error| unreadable(file, &error, REMEDY))?;
-        let text = str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8".into()))?;
+        let text = str::from_utf8(&bytes).map_err(|_| wrong("it is not text".into()))?;
         let mut keys = Vec::new();
         for (n, line) in text.lines().enumerate() {
             if line.trim().is_empty() {

@@ -166,6 +166,46 @@ fn wrong_files_are_told_by_what_is_in_them() {
 }
 
 #[test]
+fn a_certificate_without_extensions_is_told_how_to_get_its_names() {
+    let files = Files::new();
+    let key = Authority::new("Root").leaf("localhost").key();
+    assert_eq!(
+        files.told(&load(&files.tls(VERSION_1, &key)).unwrap_err()),
+        [
+            "clusters.main.tls.certificate: tls.crt: the certificate has no extensions (it is not of version 3), and so no \
+             names | sign it again with its names: openssl x509 -req ... -extfile FILE, where FILE has the line \
+             subjectAltName=DNS:kafka.example.com"
+        ]
+    );
+}
+
+#[test]
+fn an_authority_in_the_place_of_the_server_is_told() {
+    let files = Files::new();
+    let authority = Authority::new("Root");
+    let tls = files.tls(&authority.pem(), &authority.leaf("localhost").key());
+    assert_eq!(
+        files.told(&load(&tls).unwrap_err()),
+        [
+            "clusters.main.tls.key: tls.key: the key does not match the certificate of an authority in tls.crt | put the own \
+             certificate first, with the key that it was requested with"
+        ]
+    );
+}
+
+#[test]
+fn a_key_store_of_java_is_told_how_to_become_pem() {
+    let files = Files::new();
+    let leaf = Authority::new("Root").leaf("localhost");
+    let tls = files.tls("", &leaf.key());
+    fs::write(&tls.certificate, [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]).unwrap();
+    let told = files.told(&load(&tls).unwrap_err());
+    let expected = "clusters.main.tls.certificate: tls.crt: there is no certificate in it: it is a key store of Java | give a \
+                    file of certificates in PEM; make PKCS#12 of it by: keytool -importkeystore -srckeystore tls.crt ";
+    assert!(told[0].starts_with(expected), "{told:?}");
+}
+
+#[test]
 fn der_is_told_from_text() {
     let files = Files::new();
     let leaf = Authority::new("Root").leaf("localhost");
@@ -175,7 +215,8 @@ fn der_is_told_from_text() {
         files.told(&load(&tls).unwrap_err()),
         [
             "clusters.main.tls.certificate: tls.crt: there is no certificate in it: it is not PEM, it looks like DER or \
-             PKCS#12 | give a file of certificates in PEM"
+             PKCS#12 | give a file of certificates in PEM; DER becomes PEM by: openssl x509 -inform DER -in tls.crt -out \
+             FILE, PKCS#12 by: openssl pkcs12 -in tls.crt -nodes -out FILE"
         ]
     );
 }
@@ -220,3 +261,16 @@ fn all_faults_are_told_at_once() {
         ]
     );
 }
+
+/// Made by: openssl x509 -req -in CSR -signkey KEY -days 36500
+const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBJDCBywIUGrNiZtB1aSs7Pxc/6pCYxXowcAEwCgYIKoZIzj0EAwIwFDESMBAG
+A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNjA3MDg1OVoYDzIxMjYxMTAyMDcwODU5
+WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AAT4F7VEwIIkHWUcwbbd9raFTb7QmMRDcuFGx/ZcFx13hKzNoOCL+NgO671J0Qq5
+bE3ul4JQTdVatzL5Dcx5pkMfMAoGCCqGSM49BAMCA0gAMEUCIHJLIGxf1SK+hRFD
+ksFCMLCNNuLqPp6+fhSmYSox+6T2AiEA35GzlqAVCrECqXtg6jYMsbQqNyjIvk15
+J8M13GLpD1o=
+-----END CERTIFICATE-----
+";

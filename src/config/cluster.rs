@@ -184,7 +184,19 @@ fn read_advertised(
             reader.fault_at(section, "advertise", problem, remedy);
         }
     } else if advertise.is_some() || !has("advertise") {
-        reader.require(section, "advertised_host", "\"kafka.example.com\"");
+        if has("sni") && !has("advertised_host") {
+            let problem = "missing, and nodes have ports beside sni";
+            let remedy = "add: advertised_host = \"kafka.example.com\"; or take port out of all nodes, if clients are to come \
+                          to sni.port alone";
+            reader.fault(
+                section.join("advertised_host"),
+                section.line,
+                problem,
+                remedy,
+            );
+        } else {
+            reader.require(section, "advertised_host", "\"kafka.example.com\"");
+        }
     }
     let host = reader.get(section, "advertised_host", advertised_host);
     (advertise.unwrap_or_default(), host)

@@ -314,3 +314,12 @@ fn port_0_is_for_tests() {
     };
     Config::from_toml(&text, &options).expect("it is accepted");
 }
+
+#[test]
+fn nodes_that_kept_their_ports_beside_sni_are_told_of_both_ways() {
+    assert_eq!(
+        refused(&format!("{ALONE}port = 9093\n")),
+        "line 1: clusters.main.advertised_host: missing, and nodes have ports beside sni\n    add: advertised_host = \
+         \"kafka.example.com\"; or take port out of all nodes, if clients are to come to sni.port alone"
+    );
+}

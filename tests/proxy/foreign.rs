@@ -72,7 +72,8 @@ fn a_proxy_protocol_header_is_recognised_in_both_versions() {
             first,
             "proxy_protocol_on_kafka_port",
             "a PROXY protocol header came before the first request",
-            "turn PROXY protocol off in the load balancer in front of this port",
+            "turn PROXY protocol off in the load balancer in front of this port, or else set proxy_protocol here and put the load \
+             balancer's address into proxy_protocol_from",
         );
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn notes(config: &Config) -> String {
             identity(cluster),
             names_without_dots(cluster),
             nothing_is_dialled(cluster),
+            headers_of_everybody(cluster),
         ];
         let name = &cluster.name;
         let of_cluster = of_cluster.into_iter().flatten();
@@ -81,6 +82,16 @@ fn nothing_is_dialled(cluster: &VirtualCluster) -> Option<String> {
   all are told advertised_host."
             .to_owned()
     })
+}
+
+/// Who believes everybody's headers has no addresses of clients to go by.
+fn headers_of_everybody(cluster: &VirtualCluster) -> Option<String> {
+    let mut networks = cluster.proxy_protocol.from.iter();
+    let all = networks.find(|network| network.is_everybody())?;
+    Some(format!(
+        "proxy_protocol_from has {all}: whoever reaches this port may claim to be any client, and so pass allow, deny and
+  limits of each client. Name the load balancers' own addresses, unless nobody else reaches this port."
+    ))
 }
 
 /// A limit for each client that a load balancer makes a limit for all.

@@ -134,3 +134,20 @@ fn limits_of_each_client_behind_a_balancer_are_told() {
         assert!(words.ends_with("it is off for main.\n"), "{words}");
     }
 }
+
+#[test]
+fn headers_that_are_believed_of_everybody_are_told() {
+    for network in ["0.0.0.0/0", "::/0"] {
+        let keys = format!(
+            "proxy_protocol = \"required\"\nproxy_protocol_from = [\"10.0.0.0/8\", \"{network}\"]"
+        );
+        assert_eq!(
+            notes(&with(&keys)),
+            format!(
+                "note on main: proxy_protocol_from has {network}: whoever reaches this port may claim to be any client, and \
+                 so pass allow, deny and\n  limits of each client. Name the load balancers' own addresses, unless nobody else \
+                 reaches this port.\n"
+            )
+        );
+    }
+}

@@ -208,7 +208,7 @@ impl Reloader {
         // One that waited for a permit does not hold the port for long.
         let _ = timeout(MOMENT, moved.closing.closed()).await;
         let changes = match changes.is_empty() {
-            true => "none".to_owned(),
+            true => "none of the configuration".to_owned(),
             false => changes.join("; "),
         };
         info!(changes, "reloaded");

@@ -113,7 +113,8 @@ impl Watch {
     /// is writing a key whose certificate is there already.
     pub(super) fn look(&mut self, now: Looks) -> bool {
         if now == self.read {
-            self.changing = None;
+            // It rests.
+            (self.changing, self.changes) = (None, 0);
             return false;
         }
         if self.changing.as_ref() == Some(&now) || self.changes == MOST_CHANGES {
@@ -180,6 +181,18 @@ mod tests {
         assert!(!watch.look(Looks::at([&file])));
         assert!(!watch.look(here));
         assert_eq!(watch.changing, None);
+    }
+
+    #[test]
+    fn a_file_that_came_back_as_it_was_many_times_is_still_waited_for() {
+        let (_directory, file) = directory();
+        let read = Looks::at([&file]);
+        let mut watch = Watch::since(read.clone());
+        let absent = Looks(BTreeMap::from([(file.clone(), None)]));
+        for _ in 0..=2 * MOST_CHANGES {
+            assert!(!watch.look(absent.clone()), "it may be half replaced");
+            assert!(!watch.look(read.clone()));
+        }
     }
 
     #[test]

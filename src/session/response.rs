@@ -116,9 +116,7 @@ impl ResponsePump {
     ) -> Poll<Result<(), EndReason>> {
         loop {
             if self.closing {
-                // A client that is gone already needs no goodbye.
-                let _ = ready!(shared.client.poll_shutdown(cx));
-                return Poll::Ready(Ok(()));
+                return self.poll_close(cx, shared);
             }
             let stop = self.decide(shared)?;
             self.settle(shared)?;
@@ -231,6 +229,18 @@ impl ResponsePump {
         self.lane
             .settle(broker, self.frame.opaque(), unchanged)
             .map_err(|error| broker_end(&error))
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
+        // A client that is gone already needs no goodbye.
+        if shared.client.poll_shutdown(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        // That of TLS takes room in the socket, which a client that reads nothing does not make.
+        let patience = shared.cluster.timeouts.stalled_write;
+        self.stall.set_if_clear(|| Instant::now() + patience);
+        ready!(self.stall.poll(cx));
+        Poll::Ready(Err(EndReason::ClientStalled))
     }
 
     /// Sends what is decided. Ready when all of it went out.

@@ -129,6 +129,9 @@ impl Session {
         if will_dial && cluster.upstream.has_tls() != shared.cluster.upstream.has_tls() {
             return;
         }
+        // What the old ones say of their nodes is not so of the new ones.
+        let same = cluster.upstream.has_brokers_of(&shared.cluster.upstream);
+        shared.has_old_broker |= !will_dial && !same;
         shared.ports = ports;
         shared.cluster = cluster;
     }

@@ -55,6 +55,8 @@ pub(super) struct Shared {
     pub(super) broker_address: Cell<Option<SocketAddr>>,
     /// Dialling has begun.
     pub(super) dialled: Cell<bool>,
+    /// A reload has put others in the place of the brokers of which one was dialled.
+    pub(super) has_old_broker: bool,
     pub(super) in_flight: RefCell<InFlight>,
     /// The phase of SASL in which frames are raw tokens, after SaslHandshake v0.
     pub(super) raw_tokens: RefCell<Option<RawTokens>>,
@@ -101,6 +103,7 @@ impl Shared {
             broker: OnceCell::new(),
             broker_address: Cell::new(None),
             dialled: Cell::new(false),
+            has_old_broker: false,
             in_flight: RefCell::new(InFlight::new(cluster.limits.in_flight)),
             raw_tokens: RefCell::new(None),
             handshake_pending: Cell::new(false),
@@ -138,7 +141,7 @@ impl Shared {
         rewrite::Context {
             ports: &self.ports,
             policy: &self.cluster.policy,
-            learn: self.cluster.upstream.learns(),
+            learn: !self.has_old_broker && self.cluster.upstream.learns(),
         }
     }
 

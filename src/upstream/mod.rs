@@ -45,7 +45,8 @@ const UNHEALTHY: Duration = Duration::from_secs(10);
 pub struct Upstream {
     bootstrap: Vec<Server>,
     nodes: BTreeMap<NodeId, NodeAddress>,
-    learned: RwLock<HashMap<NodeId, BrokerAddress>>,
+    /// Shared with what was in force before, where that had the same brokers.
+    learned: Arc<RwLock<HashMap<NodeId, BrokerAddress>>>,
     /// Held while the bootstrap servers are asked, so that a rush of clients asks once.
     asking: tokio::sync::Mutex<()>,
     next: AtomicUsize,
@@ -78,7 +79,8 @@ pub struct Connected {
 }
 
 impl Upstream {
-    /// For one virtual cluster. `previous` is in force until this one is; what it has learned is not forgotten.
+    /// For one virtual cluster. `previous` is in force until this one is; what it has learned is not forgotten, unless no
+    /// bootstrap server of it is left: then these are other brokers, and a node's number means another one.
     pub fn new(
         cluster: &VirtualCluster,
         timeouts: &Timeouts,
@@ -87,9 +89,13 @@ impl Upstream {
         own: Arc<OwnConnections>,
         metrics: Arc<ClusterMetrics>,
     ) -> Self {
+        let servers = &cluster.bootstrap_servers;
+        let same = previous.filter(|previous| {
+            let mut before = previous.bootstrap.iter();
+            before.any(|server| servers.contains(&server.address))
+        });
         Upstream {
-            bootstrap: cluster
-                .bootstrap_servers
+            bootstrap: servers
                 .iter()
                 .map(|address| Server {
                     address: address.clone(),
@@ -97,9 +103,7 @@ impl Upstream {
                 })
                 .collect(),
             nodes: cluster.nodes.clone(),
-            learned: RwLock::new(
-                previous.map_or_else(HashMap::new, |previous| previous.read_learned().clone()),
-            ),
+            learned: same.map_or_else(Arc::default, |previous| previous.learned.clone()),
             asking: tokio::sync::Mutex::new(()),
             next: AtomicUsize::new(0),
             began: Instant::now(),
@@ -149,6 +153,11 @@ impl Upstream {
     /// Whether any node's address is learned rather than configured.
     pub fn learns(&self) -> bool {
         self.nodes.values().any(|a| *a == NodeAddress::Learned)
+    }
+
+    /// Whether answers of the brokers of the other one tell where the nodes of this one are.
+    pub fn has_brokers_of(&self, other: &Upstream) -> bool {
+        Arc::ptr_eq(&self.learned, &other.learned)
     }
 
     /// Takes note of the addresses in an answer; those of nodes whose address is configured are not needed.

@@ -18,7 +18,7 @@ use crate::setup::{Setup, answer_heartbeat, heartbeat, wait_for_ends};
 use crate::time::deaf;
 
 /// A Metadata answer that says where these nodes are.
-fn located(nodes: &[(i32, &Broker)]) -> MetadataResponse {
+pub(crate) fn located(nodes: &[(i32, &Broker)]) -> MetadataResponse {
     let brokers = nodes.iter().map(|(id, broker)| at(*id, broker.address()));
     MetadataResponse::default().with_brokers(brokers.collect())
 }
@@ -31,7 +31,7 @@ fn at(id: i32, address: SocketAddr) -> MetadataResponseBroker {
 }
 
 /// A bootstrap server that gives every request this answer.
-fn bootstrap(answer: MetadataResponse) -> Broker {
+pub(crate) fn bootstrap(answer: MetadataResponse) -> Broker {
     Broker::answering(move |request| Some(request.answer(&answer)))
 }
 

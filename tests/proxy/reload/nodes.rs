@@ -10,6 +10,7 @@ use crate::common::broker::Broker;
 use crate::common::client::Client;
 use crate::common::frames;
 use crate::common::wire::End;
+use crate::learned::{bootstrap, located};
 use crate::setup::{ADVERTISED_HOST, Setup, exchange, heartbeat};
 
 /// A loopback address of this test process alone, so that fixed ports on it are free.
@@ -194,4 +195,25 @@ fn a_port_that_others_have_refuses_the_whole_file() {
         who_is_at(format!("{listen}:9099").parse().unwrap()),
         "broker"
     );
+}
+
+#[test]
+fn nodes_that_were_learned_of_other_brokers_are_forgotten_with_these() {
+    let nodes = [named("old"), named("new")];
+    let [old, new] = [0, 1].map(|n: usize| bootstrap(located(&[(0, &nodes[n])])));
+    let config = |broker: &Broker| {
+        let setup = Setup::bootstrap(broker.address()).nodes("0", None);
+        setup.toml()
+    };
+    let reloading = Reloading::start(&config(&old));
+    let node = reloading.proxy.node("main", 0);
+    let mut open = Client::connect(reloading.proxy.bootstrap("main"));
+    open.ask(1, &MetadataRequest::default());
+    assert_eq!(who_is_at(node), "old");
+    reloading.reload(&config(&new));
+    assert_eq!(who_is_at(node), "new");
+    // It still is with a broker of before, whose nodes are not those of the new ones.
+    open.ask(1, &MetadataRequest::default());
+    assert_eq!(who_is_at(node), "new");
+    reloading.proxy.assert_calm();
 }

@@ -67,7 +67,10 @@ pub(super) fn run(run: Run) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
-    runtime.block_on(serve(config, source)).map_err(|error| {
+    let served = runtime.block_on(serve(config, source));
+    // Else the end would wait for a file that is being read for a reload, which on a file system that is gone is for ever.
+    runtime.shutdown_background();
+    served.map_err(|error| {
         error!("{error}");
         match error {
             StartError::Files(_) => Failure::LoggedBadConfig,

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::fs::{CWD, Mode, OFlags, mkfifoat, open};
 use rustix::process::Signal;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
@@ -282,4 +283,31 @@ fn names_that_a_certificate_lacks_are_told_at_the_start_and_once() {
     reloading.wait_for_successes(1.0);
     wait_until("the log", || reloading.told("reloaded") == 1);
     assert_eq!(reloading.told(message), 1);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_keeps_nobody_from_going() {
+    let (pki, broker) = (Pki::new(), named("broker"));
+    let setup = Setup::with(&broker).section(&pki.tls(&[NAME], ""));
+    let mut reloading = Reloading::start(&setup.toml());
+    let directory = tempfile::tempdir().unwrap();
+    // As a file of a server that does not answer: a pipe into which nobody writes.
+    let pipe = directory.path().join("pipe");
+    mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+    let tls = format!("[clusters.main.tls]\ncertificate = {pipe:?}\nkey = {pipe:?}");
+    reloading.write(&Setup::with(&broker).section(&tls).toml());
+    reloading.proxy.signal(Signal::HUP);
+    // It can be opened once it is being read, and has no end as long as it is open.
+    let how = OFlags::WRONLY | OFlags::NONBLOCK;
+    let mut end = None;
+    wait_until("the reload", || {
+        end = open(&pipe, how, Mode::empty()).ok();
+        end.is_some()
+    });
+    let mut client = connect(reloading.proxy.bootstrap("main"), &pki.client());
+    assert_eq!(who(&mut client), "broker");
+    drop(client);
+    reloading.proxy.terminate();
+    assert!(reloading.proxy.wait().success());
+    drop(end);
 }

@@ -28,6 +28,8 @@ pub struct Channel {
     sending: usize,
     /// rustls has room in its buffers that nothing needs.
     grown: bool,
+    /// The peer was told that nothing more comes.
+    ended: bool,
 }
 
 impl Channel {
@@ -38,6 +40,7 @@ impl Channel {
             encrypted: Slot::of(Size::Large),
             sending: 0,
             grown: true,
+            ended: false,
         }
     }
 
@@ -51,8 +54,8 @@ impl Channel {
     }
 
     /// Reads what is there into the buffer's room, at most `most` bytes; neither may be zero. `Ok(0)` is the end of the
-    /// stream, whether the peer said so (close_notify) or just closed: frames of Kafka tell themselves whether they are
-    /// whole.
+    /// stream, whether the peer said so (close_notify) or just closed, or sent what is no TLS after we have said so: frames
+    /// of Kafka tell themselves whether they are whole.
     pub(in crate::transport) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -87,6 +90,10 @@ impl Channel {
                 continue;
             }
             if let Err(error) = self.decrypt() {
+                if self.ended {
+                    // There is no telling the peer any more. A JVM may answer the end with an alert that nobody can decrypt.
+                    return Poll::Ready(Ok(taken));
+                }
                 // The alert that tells the peer why; whether it arrives does not matter.
                 let _ = self.poll_flush(cx, socket);
                 return Poll::Ready(Err(error));
@@ -176,6 +183,7 @@ impl Channel {
         cx: &mut Context<'_>,
         socket: &mut TcpStream,
     ) -> Poll<io::Result<()>> {
+        self.ended = true;
         // Only the first call has an effect.
         self.connection.send_close_notify();
         ready!(self.poll_flush(cx, socket))?;

@@ -186,6 +186,28 @@ fn a_forged_record_of_a_broker_ends_the_session_and_is_told_as_its_own() {
     }
 }
 
+/// As Kafka's brokers do once in a while when they are told the end.
+#[test]
+fn a_record_that_cannot_be_read_is_an_end_to_whom_the_end_was_told() {
+    for speech in [Speech::Tls12, Speech::Tls13] {
+        let legs = Plan::new((speech, speech)).start();
+        let (mut client, mut link) = legs.talking();
+        client.half_close();
+        assert_eq!(link.end(), End::Closed);
+        link.stream().write_all(&forged()).unwrap();
+        assert_eq!(client.end(), End::Closed);
+        legs.proxy.wait_for_end("main", "client_closed");
+
+        let (mut client, mut link) = legs.talking();
+        link.half_close();
+        assert_eq!(client.end(), End::Closed);
+        client.stream().write_all(&forged()).unwrap();
+        assert_eq!(link.end(), End::Closed);
+        legs.proxy.wait_for_end("main", "broker_closed");
+        legs.proxy.assert_calm();
+    }
+}
+
 #[test]
 fn what_was_sent_before_a_forged_record_is_served_or_dropped_and_never_changed() {
     let legs = Plan::new((Speech::Tls13, Speech::Plain)).start();

@@ -117,6 +117,11 @@ impl Arrival {
             let Door::Route(route) = self.door else {
                 return Err(EndReason::UnknownServerName(None));
             };
+            if self.came(None).is_none() {
+                // Who says nothing behind a header without addresses is a health check, and wants no host to be told.
+                let first = timeout_at(deadline, readable(&socket)).await;
+                first.unwrap_or(Err(EndReason::BareConnect))?;
+            }
             return self.arrived(Stream::new(socket), route, None, permit);
         };
         let shaking = async {
@@ -155,21 +160,25 @@ impl Arrival {
         server_name: Option<String>,
         permit: ClientPermit,
     ) -> Result<Arrived, EndReason> {
-        let came = match (self.door, self.cluster.advertise) {
-            (Door::Sni, _) => Came::Name,
-            (Door::Route(_), Advertise::Configured) => Came::Port,
-            (Door::Route(_), Advertise::Dialled) => match self.dialled(server_name) {
-                Some(host) => Came::Host(host),
-                None if self.cluster.has_host() => Came::Port,
-                None => return Err(EndReason::NoAdvertisedHost),
-            },
-        };
+        let came = self.came(server_name);
         Ok(Arrived {
             client,
             route,
-            came,
+            came: came.ok_or(EndReason::NoAdvertisedHost)?,
             permit,
         })
+    }
+
+    /// By what the client came; `None` if it is to be told what it dialled, and nothing says what that is.
+    fn came(&self, server_name: Option<String>) -> Option<Came> {
+        match (self.door, self.cluster.advertise) {
+            (Door::Sni, _) => Some(Came::Name),
+            (Door::Route(_), Advertise::Configured) => Some(Came::Port),
+            (Door::Route(_), Advertise::Dialled) => match self.dialled(server_name) {
+                Some(host) => Some(Came::Host(host)),
+                None => self.cluster.has_host().then_some(Came::Port),
+            },
+        }
     }
 
     /// The host that the client dialled, in its own words if those are known.

@@ -92,6 +92,12 @@ fn without_a_host_of_its_own_a_client_that_says_nothing_is_refused() {
         .toml();
     let toml = toml.replace(&format!("advertised_host = {ADVERTISED_HOST:?}\n"), "");
     let proxy = Proxy::start(&toml);
+    let mut health_check = Client::connect(proxy.bootstrap("main"));
+    health_check.send(&v2_local());
+    health_check.half_close();
+    health_check.end();
+    proxy.wait_for_end("main", "bare_connect");
+    proxy.assert_calm();
     let mut client = Client::connect(proxy.bootstrap("main"));
     client.send(&[v2_local(), heartbeat(1)].concat());
     client.end();

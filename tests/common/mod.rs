@@ -17,6 +17,8 @@ pub mod certificates;
 pub mod client;
 pub mod dns;
 pub mod frames;
+pub mod haproxy;
+pub mod mount;
 pub mod proxy;
 pub mod received;
 pub mod secure;

@@ -1,65 +1,14 @@
 //! HAProxy in front, the PROXY protocol peer that most installations have: real headers, real health checks.
 
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-
 use kafka_protocol::messages::MetadataRequest;
 
 use crate::common::broker::Broker;
 use crate::common::client::Client;
 use crate::common::frames;
+use crate::common::haproxy::Haproxy;
 use crate::common::proxy::{Proxy, wait_until};
 use crate::common::tools;
 use crate::proxy_protocol::setup;
-
-/// A running HAProxy. It is killed when this is dropped.
-struct Haproxy {
-    child: Child,
-    /// Where it takes clients for each server line.
-    fronts: Vec<SocketAddr>,
-}
-
-impl Haproxy {
-    /// One front for each of these server lines. It chooses no ports itself, so ones that are free now are taken.
-    fn start(servers: &[String]) -> Self {
-        let mut config = String::from(
-            "global\n    nbthread 1\n    maxconn 200\ndefaults\n    mode tcp\n    timeout connect 5s\n    \
-             timeout client 1m\n    timeout server 1m\n    timeout check 5s\n",
-        );
-        let free: Vec<Broker> = servers.iter().map(|_| Broker::start()).collect();
-        let fronts: Vec<SocketAddr> = free.iter().map(Broker::address).collect();
-        drop(free);
-        for (n, (server, front)) in servers.iter().zip(&fronts).enumerate() {
-            config +=
-                &format!("listen front-{n}\n    bind {front}\n    server portolan {server}\n");
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("haproxy.cfg");
-        std::fs::write(&file, config).unwrap();
-        let child = Command::new("haproxy")
-            .args(["-db", "-q", "-f"])
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("haproxy starts");
-        let mut haproxy = Haproxy { child, fronts };
-        wait_until("haproxy to listen", || {
-            let status = haproxy.child.try_wait().unwrap();
-            assert!(status.is_none(), "haproxy ended: {status:?}");
-            let up = |front: &SocketAddr| std::net::TcpStream::connect(front).is_ok();
-            haproxy.fronts.iter().all(up)
-        });
-        haproxy
-    }
-}
-
-impl Drop for Haproxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// What a client at this front is told, and as whom the proxy logs it.
 fn through(haproxy: &Haproxy, front: usize, proxy: &Proxy) {

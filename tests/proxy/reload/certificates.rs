@@ -1,9 +1,6 @@
 //! Certificates that are replaced: by new files, by Kubernetes, by broken ones.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat, open};
@@ -15,6 +12,7 @@ use super::{REFUSED, Reloading, named, who, who_is_at};
 use crate::common::broker::Broker;
 use crate::common::certificates::{Authority, Files, Identity, write};
 use crate::common::client::Client;
+use crate::common::mount::Mount;
 use crate::common::proxy::wait_until;
 use crate::setup::Setup;
 use crate::tls::{NAME, Pki, chain, server};
@@ -37,29 +35,6 @@ pub(super) fn shown(client: &mut Client) -> CertificateDer<'static> {
 
 pub(super) fn own(identity: &Identity) -> CertificateDer<'static> {
     chain(identity).swap_remove(0)
-}
-
-/// What Kubernetes makes of a secret: each file is a link to `..data/FILE` for ever, and `..data` one to a directory.
-pub(super) fn mount(directory: &Path, generation: usize, identity: &Identity) -> Files {
-    let path = |name: &str| directory.join(name);
-    let now = format!("..{generation}");
-    fs::create_dir(path(&now)).expect("it is new");
-    identity.write(&path(&now), "tls");
-    symlink(&now, path("..data_tmp")).expect("it is new");
-    fs::rename(path("..data_tmp"), path("..data")).expect("it is ours");
-    for name in ["tls.crt", "tls.key"] {
-        if fs::symlink_metadata(path(name)).is_err() {
-            symlink(Path::new("..data").join(name), path(name)).expect("it is new");
-        }
-    }
-    // The old ones go at once.
-    if let Some(before) = generation.checked_sub(1) {
-        let _ = fs::remove_dir_all(path(&format!("..{before}")));
-    }
-    Files {
-        certificate: path("tls.crt"),
-        key: path("tls.key"),
-    }
 }
 
 fn section(files: &Files) -> String {
@@ -99,15 +74,15 @@ fn new_files_are_used_for_new_handshakes_and_open_connections_live_on() {
 #[test]
 fn a_secret_of_kubernetes_that_is_swapped_is_used() {
     let (pki, broker) = (Pki::new(), named("broker"));
-    let directory = tempfile::tempdir().unwrap();
     let identities: Vec<Identity> = (0..3).map(|_| pki.authority.server(&[NAME])).collect();
-    let files = mount(directory.path(), 0, &identities[0]);
-    let reloading = Reloading::start(&Setup::with(&broker).section(&section(&files)).toml());
+    let mount = Mount::new(&identities[0]);
+    let section = section(&mount.files());
+    let reloading = Reloading::start(&Setup::with(&broker).section(&section).toml());
     let bootstrap = reloading.proxy.bootstrap("main");
     let mut open = connect(bootstrap, &pki.client());
     assert_eq!(who(&mut open), "broker");
     for (n, identity) in identities.iter().enumerate().skip(1) {
-        mount(directory.path(), n, identity);
+        mount.swap(identity);
         reloading.wait_for_successes(n as f64);
         let mut client = connect(bootstrap, &pki.client());
         assert_eq!(shown(&mut client), own(identity));

@@ -6,9 +6,10 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use super::certificates::{connect, mount, own, shown};
+use super::certificates::{connect, own, shown};
 use super::{Reloading, named, who};
-use crate::common::certificates::Identity;
+use crate::common::certificates::{Files, Identity};
+use crate::common::mount::Mount;
 use crate::common::proxy::wait_until;
 use crate::setup::Setup;
 use crate::tls::{NAME, Pki};
@@ -22,15 +23,12 @@ const REQUESTS: usize = 5;
 #[test]
 fn ten_rotations_under_load_lose_no_request() {
     let (pki, broker) = (Pki::new(), named("broker"));
-    let directory = tempfile::tempdir().unwrap();
     let identities: Vec<Identity> = (0..=ROTATIONS)
         .map(|_| pki.authority.server(&[NAME]))
         .collect();
-    let files = mount(directory.path(), 0, &identities[0]);
-    let section = format!(
-        "[clusters.main.tls]\ncertificate = {:?}\nkey = {:?}",
-        files.certificate, files.key
-    );
+    let mount = Mount::new(&identities[0]);
+    let Files { certificate, key } = mount.files();
+    let section = format!("[clusters.main.tls]\ncertificate = {certificate:?}\nkey = {key:?}");
     let reloading = Reloading::start(&Setup::with(&broker).section(&section).toml());
     let bootstrap = reloading.proxy.bootstrap("main");
     let over = AtomicBool::new(false);
@@ -65,7 +63,7 @@ fn ten_rotations_under_load_lose_no_request() {
             wait_until("clients", || {
                 connections.load(Ordering::Relaxed) > before + 2 * CLIENTS
             });
-            mount(directory.path(), n, identity);
+            mount.swap(identity);
             if n % 2 == 0 {
                 reloading.proxy.signal(Signal::HUP);
             }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::access::Tls;
 use crate::common::certificates::{self, Authority, Files, Identity, Kind};
+use crate::common::mount::Mount;
 
 /// The name of the bootstrap route in SNI mode. Nobody's name server knows it (RFC 6761).
 pub const BOOTSTRAP_HOST: &str = "kafka.portolan.test";
@@ -23,6 +24,8 @@ pub fn node_host(id: impl std::fmt::Display) -> String {
 pub struct Door {
     authority: Authority,
     clients: Authority,
+    /// What the proxy shows to clients.
+    mount: Mount,
     /// Whether clients must have a certificate.
     mutual: bool,
     dir: TempDir,
@@ -31,13 +34,14 @@ pub struct Door {
 impl Door {
     /// Writes the files.
     pub fn new(mutual: bool) -> Self {
+        let authority = Authority::new("Root of a proxy").intermediate("Authority of a proxy");
         let door = Door {
-            authority: Authority::new("Root of a proxy").intermediate("Authority of a proxy"),
+            mount: Mount::new(&identity(&authority)),
+            authority,
             clients: Authority::new(CLIENTS),
             mutual,
             dir: tempfile::tempdir().expect("a temporary directory"),
         };
-        door.renew();
         certificates::write(door.dir.path(), "ca.crt", door.authority.root_pem());
         certificates::write(door.dir.path(), "clients.crt", door.clients.root_pem());
         door.clients
@@ -46,22 +50,19 @@ impl Door {
         door
     }
 
-    /// Gives the proxy a new certificate with a new key, in the files of the old ones.
-    pub fn renew(&self) -> Identity {
-        let identity = self.identity();
-        identity.write(self.dir.path(), "server");
-        identity
+    /// Another certificate for the same names by the same authority, with another key.
+    pub fn identity(&self) -> Identity {
+        identity(&self.authority)
     }
 
-    fn identity(&self) -> Identity {
-        let wildcard = format!("*.{BOOTSTRAP_HOST}");
-        self.authority
-            .server(&[BOOTSTRAP_HOST, &wildcard, "127.0.0.1"])
+    /// Where the certificate is that the proxy shows to clients.
+    pub fn mount(&self) -> &Mount {
+        &self.mount
     }
 
     /// The section of a cluster's configuration.
     pub fn config(&self, cluster: &str) -> String {
-        let Files { certificate, key } = self.files("server");
+        let Files { certificate, key } = self.mount.files();
         let mut text =
             format!("[clusters.{cluster}.tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
         if self.mutual {
@@ -112,4 +113,9 @@ impl Door {
             key: self.dir.path().join(format!("{name}.key")),
         }
     }
+}
+
+fn identity(authority: &Authority) -> Identity {
+    let wildcard = format!("*.{BOOTSTRAP_HOST}");
+    authority.server(&[BOOTSTRAP_HOST, &wildcard, "127.0.0.1"])
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -10,14 +9,12 @@ use kafka_protocol::messages::{
     BrokerId, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
-use kafka_protocol::records::{
-    Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
-};
 
 use crate::admin::patiently_until;
 use crate::answers::{asked_node, clusters, compare, tell};
 use crate::cluster::Cluster;
 use crate::common::proxy::PATIENCE;
+use crate::records::one_record;
 use crate::wire::Wire;
 
 /// The node is not the leader of the partition.
@@ -177,7 +174,7 @@ impl Topic {
         let partitions = partitions.iter().map(|&index| {
             PartitionProduceData::default()
                 .with_index(index)
-                .with_records(Some(one_record()))
+                .with_records(Some(one_record("value")))
         });
         let data = TopicProduceData::default()
             .with_name(self.name.clone())
@@ -204,29 +201,4 @@ impl Topic {
             });
         }
     }
-}
-
-fn one_record() -> Bytes {
-    let record = Record {
-        transactional: false,
-        control: false,
-        delete_horizon: false,
-        partition_leader_epoch: -1,
-        producer_id: -1,
-        producer_epoch: -1,
-        timestamp_type: TimestampType::Creation,
-        offset: 0,
-        sequence: -1,
-        timestamp: 0,
-        key: None,
-        value: Some(Bytes::from_static(b"value")),
-        headers: Default::default(),
-    };
-    let options = RecordEncodeOptions {
-        version: 2,
-        compression: Compression::None,
-    };
-    let mut batch = Vec::new();
-    RecordBatchEncoder::encode(&mut batch, [&record], &options).expect("a record can be encoded");
-    batch.into()
 }

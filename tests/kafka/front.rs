@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::access::{Access, Sasl};
 use crate::cluster::{Cluster, Listener};
+use crate::common::mount::Mount;
 use crate::common::proxy::Proxy;
 use crate::door::{BOOTSTRAP_HOST, Door, node_host};
 use crate::tap::{Reserved, Tap};
@@ -19,6 +20,8 @@ pub struct Front {
     pub proxy: Proxy,
     /// Where clients speak TLS: the certificates on their side.
     pub door: Option<Door>,
+    /// Where brokers want to know who comes: what the proxy shows them.
+    pub own: Option<Mount>,
     config: String,
     tap: Tap,
     ids: Vec<i32>,
@@ -33,6 +36,8 @@ pub struct Options {
     pub learned: bool,
     /// Another line in the section of the cluster.
     pub line: &'static str,
+    /// More sections.
+    pub sections: &'static str,
     /// What clients speak.
     pub clients: Clients,
     /// How clients are told apart.
@@ -95,7 +100,10 @@ impl Front {
             Clients::Tls => Some(Door::new(false)),
             Clients::MutualTls => Some(Door::new(true)),
         };
-        let config = config::of(cluster, listener, ids, options, &ports, door.as_ref());
+        let own = listener == Listener::Mtls;
+        let own = own.then(|| Mount::new(&cluster.identities().another_client()));
+        let (tls, client) = (door.as_ref(), own.as_ref());
+        let config = config::of(cluster, listener, ids, options, &ports, tls, client);
         let proxy = Proxy::start(&config);
         let relays = reserved.into_iter().map(|(route, reserved)| {
             let listener = proxy.listener(NAME, &route);
@@ -105,6 +113,7 @@ impl Front {
         Front {
             proxy,
             door,
+            own,
             config,
             tap,
             ids: ids.to_vec(),
@@ -187,6 +196,13 @@ impl Front {
     /// How many connections clients made to the bootstrap port.
     pub fn connections_to_bootstrap(&self) -> f64 {
         self.connections("bootstrap")
+    }
+
+    /// How often the proxy reloaded with this result: `success` or `failure`.
+    pub fn reloads(&self, result: &str) -> f64 {
+        self.proxy.metric(&format!(
+            "portolan_config_reloads_total{{result=\"{result}\"}}"
+        ))
     }
 
     fn connections(&self, route: &str) -> f64 {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::certificates::{self, Authority, Files};
+use crate::common::certificates::{self, Authority, Files, Identity};
 
 /// The authority, and what everybody needs of it as files.
 pub struct Identities {
@@ -34,6 +34,11 @@ impl Identities {
     /// A certificate with which nodes let clients in.
     pub fn client(&self) -> &Files {
         &self.client
+    }
+
+    /// Another certificate with which nodes let clients in.
+    pub fn another_client(&self) -> Identity {
+        self.authority.client("portolan-tests")
     }
 
     /// Writes what a node needs into its directory, and returns the lines of its configuration. Java reads PEM, but wants the key and

@@ -35,6 +35,7 @@ mod modes;
 mod network;
 mod node;
 mod python;
+mod records;
 mod round_trip;
 mod running;
 mod sasl;

@@ -66,7 +66,7 @@ fn nothing_is_lost_while_leaders_move_and_endpoints_are_capped() {
     };
     let front = Front::with(cluster, Listener::Plaintext, cluster.ids(), options);
     let programs = [Program::java(KAFKA_4)];
-    let front = under_traffic_through(front, cluster, "capped", &programs, leaders_move);
+    under_traffic_through(&front, cluster, "capped", &programs, leaders_move);
     // At the versions below, brokers do not send the addresses of new leaders.
     assert_eq!(front.count("addresses_rewritten_total", "Produce"), 0.0);
     assert_eq!(front.count("endpoints_neutralised_total", "Fetch"), 0.0);

@@ -2,8 +2,10 @@
 
 mod legs;
 mod names;
+mod rotation;
 mod straight;
 mod traffic;
+mod visitors;
 
 use crate::access::Access;
 use crate::client::Program;

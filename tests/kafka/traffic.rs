@@ -1,12 +1,15 @@
 //! Clients that produce and consume without a pause while something is done to their cluster: nothing may be lost, nothing may
 //! come twice (but by the client's own doing), and no client may be told an internal name.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::Program;
 use crate::cluster::{Cluster, Listener};
 use crate::front::Front;
 use crate::running::Traffic;
+
+/// What the proxy logs of a client that ends in the middle of a handshake, as one may where connections are made all the time.
+pub const HUNG_UP: &str = "session ended: TLS handshake: the client hung up";
 
 /// The traffic of all programs.
 pub struct Load {
@@ -22,21 +25,22 @@ pub fn under_traffic(
     disturb: impl FnOnce(&Cluster, &Load),
 ) -> Front {
     let front = Front::start(cluster, Listener::Plaintext);
-    under_traffic_through(front, cluster, prefix, programs, disturb)
+    under_traffic_through(&front, cluster, prefix, programs, disturb);
+    front
 }
 
-/// The same through a front that is there already.
+/// The same through a front that is there already. Returns what each client said in the end.
 pub fn under_traffic_through(
-    front: Front,
+    front: &Front,
     cluster: &Cluster,
     prefix: &str,
     programs: &[Program],
     disturb: impl FnOnce(&Cluster, &Load),
-) -> Front {
+) -> Vec<Value> {
     let start = |(n, program): (usize, &Program)| {
         let topic = format!("{prefix}-{n}");
         cluster.create_topic(&topic, 6);
-        let traffic = program.start_traffic(&front, &topic, None);
+        let traffic = program.start_traffic(front, &topic, None);
         (topic, traffic)
     };
     let load = Load {
@@ -45,6 +49,7 @@ pub fn under_traffic_through(
     load.goes_on();
     disturb(cluster, &load);
     load.goes_on();
+    let mut results = Vec::new();
     for ((topic, traffic), program) in load.running.into_iter().zip(programs) {
         let name = program.name();
         let result = traffic.finish();
@@ -58,10 +63,11 @@ pub fn under_traffic_through(
             assert_eq!(result["duplicates"], json!([]), "{name}: {result}");
         }
         assert_eq!(result["acked"], result["received"], "{name}: {result}");
+        results.push(result);
     }
     front.assert_no_leak();
     front.assert_understood();
-    front
+    results
 }
 
 /// A client that asks for a new epoch numbers its records anew, so that brokers cannot know those that they have already. But

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::cluster::{Cluster, Listener};
 use crate::common::certificates::Files;
+use crate::common::mount::Mount;
 use crate::door::{BOOTSTRAP_HOST, Door, node_host};
 use crate::front::{NAME, Options};
 
@@ -16,14 +17,15 @@ pub fn of(
     options: Options,
     ports: &BTreeMap<String, u16>,
     door: Option<&Door>,
+    own: Option<&Mount>,
 ) -> String {
-    let mut config = cluster_config(cluster, listener, ids, options.line, ports);
+    let mut config = cluster_config(cluster, listener, ids, options, ports);
     config += &door.map(|door| door.config(NAME)).unwrap_or_default();
-    config += &upstream_config(cluster, listener);
+    config += &upstream_config(cluster, listener, own);
     for &id in ids {
         config += &node_config(cluster, listener, id, options.learned, ports);
     }
-    config
+    config + options.sections
 }
 
 /// The section of the cluster, and that of SNI mode.
@@ -31,7 +33,7 @@ fn cluster_config(
     cluster: &Cluster,
     listener: Listener,
     ids: &[i32],
-    line: &str,
+    options: Options,
     ports: &BTreeMap<String, u16>,
 ) -> String {
     let servers = ids.iter().map(|&id| cluster.internal(id, listener));
@@ -46,7 +48,7 @@ fn cluster_config(
             "advertised_host = \"127.0.0.1\"\nbootstrap_port = 0\nbootstrap_advertised_port = {port}"
         );
     }
-    let _ = writeln!(config, "{line}");
+    let _ = writeln!(config, "{}", options.line);
     if let Some(port) = ports.get("sni") {
         let _ = writeln!(
             config,
@@ -58,7 +60,7 @@ fn cluster_config(
 }
 
 /// What a listener of the brokers demands.
-fn upstream_config(cluster: &Cluster, listener: Listener) -> String {
+fn upstream_config(cluster: &Cluster, listener: Listener, own: Option<&Mount>) -> String {
     let identities = cluster.identities();
     let mut config = String::new();
     if listener.has_tls() {
@@ -68,8 +70,8 @@ fn upstream_config(cluster: &Cluster, listener: Listener) -> String {
             identities.ca()
         );
     }
-    if listener == Listener::Mtls {
-        let Files { certificate, key } = identities.client();
+    if let Some(own) = own {
+        let Files { certificate, key } = own.files();
         let _ = writeln!(config, "certificate = {certificate:?}\nkey = {key:?}");
     }
     config

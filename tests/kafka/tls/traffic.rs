@@ -20,6 +20,6 @@ fn nothing_is_lost_over_tls_while_leaders_move() {
         ..Options::default()
     };
     let front = Front::with(cluster, Listener::Mtls, cluster.ids(), options);
-    let front = under_traffic_through(front, cluster, "over-tls", &programs, leaders_move);
+    under_traffic_through(&front, cluster, "over-tls", &programs, leaders_move);
     front.proxy.assert_calm();
 }

@@ -1,5 +1,6 @@
 //! Real clients over TLS.
 
+mod age;
 mod legs;
 mod names;
 mod rotation;

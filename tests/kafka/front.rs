@@ -3,6 +3,7 @@
 mod config;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use crate::access::{Access, Sasl};
 use crate::cluster::{Cluster, Listener};
@@ -38,6 +39,8 @@ pub struct Options {
     pub line: &'static str,
     /// More sections.
     pub sections: &'static str,
+    /// Nothing says how clients are to call the proxy: they are told what they dialled.
+    pub dialled: bool,
     /// What clients speak.
     pub clients: Clients,
     /// How clients are told apart.
@@ -128,6 +131,17 @@ impl Front {
             self.tap.redirect(port, proxy.listener(NAME, route));
         }
         std::mem::replace(&mut self.proxy, proxy)
+    }
+
+    /// Puts something between clients and each of the proxy's ports: `detours` is given where these are, and says where clients go
+    /// instead.
+    pub fn put_behind(&self, detours: impl FnOnce(&[SocketAddr]) -> Vec<SocketAddr>) {
+        let routes = self.ports.keys();
+        let listeners = routes.map(|route| self.proxy.listener(NAME, route));
+        let listeners: Vec<SocketAddr> = listeners.collect();
+        for (&port, detour) in self.ports.values().zip(detours(&listeners)) {
+            self.tap.redirect(port, detour);
+        }
     }
 
     /// How clients get in: by ports, or by names where there are no ports.

@@ -26,6 +26,7 @@ mod door;
 mod endpoints;
 mod front;
 mod go;
+mod haproxy;
 mod identities;
 mod java;
 mod libraries;

@@ -45,8 +45,12 @@ fn cluster_config(
     if let Some(port) = ports.get("bootstrap") {
         let _ = writeln!(
             config,
-            "advertised_host = \"127.0.0.1\"\nbootstrap_port = 0\nbootstrap_advertised_port = {port}"
+            "bootstrap_port = 0\nbootstrap_advertised_port = {port}"
         );
+        config += match options.dialled {
+            true => "advertise = \"dialled\"\n",
+            false => "advertised_host = \"127.0.0.1\"\n",
+        };
     }
     let _ = writeln!(config, "{}", options.line);
     if let Some(port) = ports.get("sni") {

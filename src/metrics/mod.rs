@@ -80,6 +80,8 @@ struct DoorMetrics {
     counters: Arc<Counters>,
     opened: Place,
     closed: Place,
+    /// Where those are counted in all that end here, if they are not counted when they are opened.
+    ended: Option<Place>,
     failures: HashMap<&'static str, IntCounter>,
 }
 
@@ -203,24 +205,30 @@ impl Metrics {
             .unwrap_or_else(PoisonError::into_inner);
         let new = doors.iter().filter(|door| !known.contains_key(door));
         let mut series = Series::default();
-        let places: Vec<(Door, Place, Place)> = new
+        let places: Vec<(Door, Place, Place, Option<Place>)> = new
             .map(|&door| {
                 let label = door.to_string();
-                let opened = series.counter(Family::ConnectionsTotal, &label);
+                let total = series.counter(Family::ConnectionsTotal, &label);
+                // Those that go on to a route are counted there, and once.
+                let (opened, ended) = match door {
+                    Door::Route(_) => (total, None),
+                    Door::Sni => (series.place(), Some(total)),
+                };
                 let closed = series.place();
                 series.open(Family::Connections, label, opened, closed);
-                (door, opened, closed)
+                (door, opened, closed, ended)
             })
             .collect();
         if places.is_empty() {
             return;
         }
         let counters = self.summed.add(name, series);
-        for (door, opened, closed) in places {
+        for (door, opened, closed, ended) in places {
             let metrics = DoorMetrics {
                 counters: counters.clone(),
                 opened,
                 closed,
+                ended,
                 failures: self.failures(name, door),
             };
             known.insert(door, metrics);
@@ -301,7 +309,12 @@ impl ClusterMetrics {
 
     /// A client connection ended.
     pub fn connection_closed(&self, door: impl Into<Door>, reason: &'static str) {
-        self.with_door(door.into(), |door| door.counters.add(door.closed, 1));
+        self.with_door(door.into(), |door| {
+            door.counters.add(door.closed, 1);
+            if let Some(ended) = door.ended {
+                door.counters.add(ended, 1);
+            }
+        });
         if let Some(&end) = self.ends.get(reason) {
             self.counters.add(end, 1);
         }

@@ -41,7 +41,7 @@ const FAMILIES: [About; 7] = [
         family: Family::ConnectionsTotal,
         kind: MetricType::COUNTER,
         name: "portolan_connections_total",
-        help: "Client connections that were accepted.",
+        help: "Client connections that were accepted; by route \"sni\" those that ended before their server name led to another.",
         label: "route",
     },
     About {

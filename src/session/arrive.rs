@@ -95,14 +95,19 @@ impl Arrival {
         // Who the client is may be known before it says anything: being silent does not spare it the limits.
         let mut permit = match self.expects_header() {
             ProxyProtocolMode::Off => Some(self.admit()?),
-            _ => None,
+            _ if self.trusts_peer() => None,
+            // It is told what its fault is when it speaks.
+            _ => Some(self.count()?),
         };
         let first = timeout_at(deadline, readable(&socket)).await;
         first.unwrap_or(Err(EndReason::BareConnect))?;
         // Who was silent for long is not let in by what was in force before.
         let cluster = self.live.load_full();
         if !Arc::ptr_eq(&cluster, &self.cluster) {
-            (self.cluster, permit) = (cluster, None);
+            self.cluster = cluster;
+            if permit.is_some() && !self.cluster.access.admits(self.client().ip()) {
+                return Err(EndReason::NotAllowed);
+            }
         }
         if self.expects_header() != ProxyProtocolMode::Off {
             let header = timeout_at(deadline, self.read_header(&socket)).await;
@@ -148,7 +153,13 @@ impl Arrival {
         if !self.cluster.access.admits(ip) {
             return Err(EndReason::NotAllowed);
         }
+        self.count()
+    }
+
+    /// Whether this client may connect once more.
+    fn count(&self) -> Result<ClientPermit, EndReason> {
         let limits = &self.cluster.limits;
+        let ip = self.client().ip();
         let admitted = self.cluster.clients.admit(ip, &limits.of_client());
         admitted.map_err(EndReason::ClientLimit)
     }

@@ -19,7 +19,8 @@ impl Arrival {
         }
     }
 
-    fn trusts_peer(&self) -> bool {
+    /// Whether the peer may tell who the client is.
+    pub(super) fn trusts_peer(&self) -> bool {
         let mut from = self.cluster.proxy_protocol.from.iter();
         from.any(|network| network.contains(self.peer.ip()))
     }

@@ -31,6 +31,20 @@ fn where_headers_are_required_a_client_without_one_is_told_once_and_counted_each
 }
 
 #[test]
+fn a_stranger_that_is_silent_counts_by_its_own_address() {
+    let broker = Broker::start();
+    let proxy = setup(&broker, "required")
+        .section("[limits]\nconnections_per_client = 3")
+        .start();
+    let connect = || Client::connect_from(STRANGER, proxy.bootstrap("main"));
+    let silent: Vec<Client> = (0..3).map(|_| connect()).collect();
+    let mut more = connect();
+    more.end();
+    wait_for_ends(&proxy, "connections_per_client", 1);
+    drop(silent);
+}
+
+#[test]
 fn a_stranger_is_not_believed() {
     let broker = Broker::start();
     let header = v2("10.1.1.1:4711", "192.0.2.1:9092", &[]);

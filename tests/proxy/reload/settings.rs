@@ -171,7 +171,10 @@ fn sighup_where_nothing_has_changed_disturbs_nobody() {
     let reloading = Reloading::start(&Setup::with(&broker).toml());
     let (mut client, mut link) = talking(&reloading.proxy, &broker);
     reloading.reload(&Setup::with(&broker).toml());
-    assert_eq!(reloading.last("reloaded", "changes"), "none of the configuration");
+    assert_eq!(
+        reloading.last("reloaded", "changes"),
+        "none of the configuration"
+    );
     crate::setup::exchange(&mut client, &mut link, 1);
     reloading.proxy.assert_calm();
 }

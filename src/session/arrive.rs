@@ -116,7 +116,15 @@ impl Arrival {
         }
         let permit = match permit {
             Some(permit) => permit,
-            None => self.admit()?,
+            None => {
+                let admitted = self.admit();
+                if admitted.is_err() && self.header.as_ref().is_some_and(|h| h.source.is_none()) {
+                    // A load balancer's health check is no client that somebody meant to keep out.
+                    let first = timeout_at(deadline, readable(&socket)).await;
+                    first.unwrap_or(Err(EndReason::BareConnect))?;
+                }
+                admitted?
+            }
         };
         let Some(tls) = self.cluster.tls.clone() else {
             let Door::Route(route) = self.door else {

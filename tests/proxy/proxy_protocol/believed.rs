@@ -37,6 +37,12 @@ fn who_may_connect_is_decided_by_the_address_in_the_header() {
     let mut client = Client::connect(proxy.bootstrap("main"));
     client.send(&[v2_local(), heartbeat(1)].concat());
     client.end();
+    // But it may look whether somebody is there.
+    let mut health_check = Client::connect(proxy.bootstrap("main"));
+    health_check.send(&v2_local());
+    health_check.half_close();
+    health_check.end();
+    wait_for_ends(&proxy, "bare_connect", 1);
     wait_for_ends(&proxy, "not_allowed", 4);
     assert_eq!(client_of(&proxy, "not_allowed"), "10.9.1.1:5");
     assert_eq!(

@@ -153,6 +153,8 @@ fn tls() -> Vec<Case> {
         client(small("ping 16", Load::Ping, 16, false, Vec::new())),
         client(small("connect", Load::Connect, 1, true, Vec::new())),
         client(small("reconnect", Load::Reconnect, 1, true, Vec::new())),
+        client(paced(produce(MB, false), 300, Vec::new())),
+        client(paced(produce(16 * KB, false), 300, Vec::new())),
         both(produce(MB, false)),
         both(produce(16 * KB, false)),
         both(consume(MB, 1, false)),

@@ -254,9 +254,7 @@ impl Metrics {
 
     /// A connection met a limit of the process as a whole.
     pub fn limit_met(&self, limit: &str) {
-        if let Some(count) = self.limits.get(limit) {
-            count.inc();
-        }
+        met(&self.limits, limit);
     }
 
     /// The operating system did not give us a connection.
@@ -302,9 +300,7 @@ impl ClusterMetrics {
 
     /// A connection or a request met a limit.
     pub fn limit_met(&self, limit: &str) {
-        if let Some(count) = self.limits.get(limit) {
-            count.inc();
-        }
+        met(&self.limits, limit);
     }
 
     /// A client connection ended.
@@ -362,6 +358,12 @@ impl ClusterMetrics {
                 failures.inc();
             }
         });
+    }
+}
+
+fn met(limits: &HashMap<&'static str, IntCounter>, limit: &str) {
+    if let Some(count) = limits.get(limit) {
+        count.inc();
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn log_refused(
     reason: &EndReason,
     begin: Instant,
 ) {
-    let seconds = begin.elapsed().as_millis() as f64 / 1000.0;
+    let seconds = seconds_since(begin);
     let (label, name) = (reason.label(), cluster.name.as_str());
     if reason.side() == Side::Nobody {
         debug!(cluster = name, route = %door, %client, reason = label, seconds, "session ended");
@@ -29,14 +29,18 @@ pub(super) fn log_refused(
     }
 }
 
+/// In whole milliseconds: 1.7306e-5 is no time for people.
+fn seconds_since(begin: Instant) -> f64 {
+    begin.elapsed().as_millis() as f64 / 1000.0
+}
+
 impl Shared {
     /// Tells how and why a session ended: a fault once a minute, what needs nobody at debug.
     pub(super) fn log_end(&self, reason: &EndReason, begin: Instant) {
         let client = self.client_address;
         let cluster = self.cluster.name.as_str();
         let route = self.route;
-        // In whole milliseconds: 1.7306e-5 is no time for people.
-        let seconds = begin.elapsed().as_millis() as f64 / 1000.0;
+        let seconds = seconds_since(begin);
         let label = reason.label();
         let in_flight = self.in_flight.borrow().len();
         let api = self.last_api.get().map_or("none", api::name);

@@ -31,15 +31,22 @@ fn through(haproxy: &Haproxy, front: usize, proxy: &Proxy) {
     });
 }
 
+/// A proxy that wants headers, and its broker; `None` where there is no HAProxy.
+fn behind_haproxy() -> Option<(Proxy, Broker)> {
+    tools::available(&["haproxy"]).then(|| {
+        let broker = Broker::answering(|request| Some(request.answer(&frames::metadata(12, &[0]))));
+        let proxy = setup(&broker, "required")
+            .line("advertise = \"dialled\"")
+            .start();
+        (proxy, broker)
+    })
+}
+
 #[test]
 fn clients_behind_haproxy_are_seen_as_who_they_are() {
-    if !tools::available(&["haproxy"]) {
+    let Some((proxy, _broker)) = behind_haproxy() else {
         return;
-    }
-    let broker = Broker::answering(|request| Some(request.answer(&frames::metadata(12, &[0]))));
-    let proxy = setup(&broker, "required")
-        .line("advertise = \"dialled\"")
-        .start();
+    };
     let port = proxy.bootstrap("main");
     let haproxy = Haproxy::start(&[
         format!("{port} send-proxy"),
@@ -56,13 +63,9 @@ fn clients_behind_haproxy_are_seen_as_who_they_are() {
 
 #[test]
 fn health_checks_of_haproxy_are_no_fault() {
-    if !tools::available(&["haproxy"]) {
+    let Some((proxy, broker)) = behind_haproxy() else {
         return;
-    }
-    let broker = Broker::answering(|request| Some(request.answer(&frames::metadata(12, &[0]))));
-    let proxy = setup(&broker, "required")
-        .line("advertise = \"dialled\"")
-        .start();
+    };
     let port = proxy.bootstrap("main");
     // By version 1 a check looks like any client; by version 2 it is LOCAL; the third sends no header.
     let haproxy = Haproxy::start(&[

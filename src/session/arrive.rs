@@ -82,11 +82,15 @@ impl Arrival {
     /// Lets a client in that has nothing to say before its first request.
     pub(super) fn pass(&self, socket: TcpStream) -> Result<Arrived, EndReason> {
         let permit = self.admit()?;
-        let Door::Route(route) = self.door else {
-            // The configuration has no port of SNI mode without TLS.
-            return Err(EndReason::UnknownServerName(None));
-        };
-        self.arrived(Stream::new(socket), route, None, permit)
+        self.arrived(Stream::new(socket), self.route()?, None, permit)
+    }
+
+    /// Where a client without TLS goes. The configuration has no port of SNI mode without TLS.
+    fn route(&self) -> Result<Route, EndReason> {
+        match self.door {
+            Door::Route(route) => Ok(route),
+            Door::Sni => Err(EndReason::UnknownServerName(None)),
+        }
     }
 
     /// Lets a client in when it has said all of it.
@@ -127,9 +131,7 @@ impl Arrival {
             }
         };
         let Some(tls) = self.cluster.tls.clone() else {
-            let Door::Route(route) = self.door else {
-                return Err(EndReason::UnknownServerName(None));
-            };
+            let route = self.route()?;
             if self.came(None).is_none() {
                 // Who says nothing behind a header without addresses is a health check, and wants no host to be told.
                 let first = timeout_at(deadline, readable(&socket)).await;

@@ -330,7 +330,7 @@ impl RequestPump {
 }
 
 /// The end of a session whose client cannot be read from.
-fn client_end(error: &io::Error) -> EndReason {
+pub(super) fn client_end(error: &io::Error) -> EndReason {
     match is_disconnect(error) {
         true => EndReason::ClientReset,
         false if is_tls(error) => EndReason::TlsBroken(error.to_string()),

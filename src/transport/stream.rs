@@ -182,33 +182,13 @@ impl Stream {
 
     /// The same without waiting: `None` where nothing is there now, and at the end of the stream.
     pub fn try_peek(&self, buffer: &mut Buffer, most: usize) -> io::Result<Option<usize>> {
-        let io = self.live()?;
-        let room = buffer.room();
-        let most = most.min(room.len());
-        let peek = || Ok(recv(&*io, &mut room[..most], RecvFlags::PEEK)?);
-        match io.try_io(Interest::READABLE, peek) {
-            Ok((0, _)) => Ok(None),
-            Ok((n, _)) => {
-                buffer.filled(n);
-                Ok(Some(n))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
+        let peeked = try_peek(&*self.live()?, buffer, most)?;
+        Ok(peeked.filter(|n| *n > 0))
     }
 
     /// Takes `n` bytes that were looked at out of the socket.
-    pub fn take_peeked(&self, mut n: usize) -> io::Result<()> {
-        let io = self.live()?;
-        let mut scratch = [0; 512];
-        while n > 0 {
-            let most = n.min(scratch.len());
-            match io.try_read(&mut scratch[..most])? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                taken => n -= taken,
-            }
-        }
-        Ok(())
+    pub fn take_peeked(&self, n: usize) -> io::Result<()> {
+        take_peeked(&*self.live()?, n)
     }
 
     /// Moves up to `most` bytes (not zero) into an empty pipe. `Ok(0)` is the peer's end of stream.
@@ -298,6 +278,35 @@ impl Stream {
         // A socket that is already gone cannot be reset, and need not be.
         let _ = self.options(|socket| socket.set_linger(Some(Duration::ZERO)));
     }
+}
+
+/// Looks at up to `most` bytes (not zero) of a socket without taking them and without waiting: `None` where nothing is there
+/// now, 0 at the end of the stream.
+pub fn try_peek(socket: &TcpStream, buffer: &mut Buffer, most: usize) -> io::Result<Option<usize>> {
+    let room = buffer.room();
+    let most = most.min(room.len());
+    let peek = || Ok(recv(socket, &mut room[..most], RecvFlags::PEEK)?);
+    match socket.try_io(Interest::READABLE, peek) {
+        Ok((n, _)) => {
+            buffer.filled(n);
+            Ok(Some(n))
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes `n` bytes that were looked at out of a socket.
+pub fn take_peeked(socket: &TcpStream, mut n: usize) -> io::Result<()> {
+    let mut scratch = [0; 512];
+    while n > 0 {
+        let most = n.min(scratch.len());
+        match socket.try_read(&mut scratch[..most])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            taken => n -= taken,
+        }
+    }
+    Ok(())
 }
 
 /// Whether an I/O error means that the peer went away without saying goodbye: an end, not a fault of ours.

@@ -4,11 +4,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::Arrival;
-use super::socket::{client_end, peek};
+use super::socket::peek;
 use crate::limits::Place;
 use crate::port_map::{Door, Route};
 use crate::protocol::prefix::{self, Foreign};
 use crate::session::end::EndReason;
+use crate::session::request::client_end;
 use crate::transport::tls::channel::Channel;
 use crate::transport::tls::handshake::{HandshakeError, Hello};
 use crate::transport::tls::server::Server;

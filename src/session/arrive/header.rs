@@ -3,10 +3,12 @@
 use tokio::net::TcpStream;
 
 use super::Arrival;
-use super::socket::{peek, take};
+use super::socket::peek;
 use crate::config::ProxyProtocolMode;
 use crate::session::end::EndReason;
+use crate::session::request::client_end;
 use crate::transport::proxy_protocol::{self, Header, Parsed};
+use crate::transport::stream::take_peeked;
 
 impl Arrival {
     /// Whether a header may come, or must.
@@ -66,7 +68,7 @@ impl Arrival {
                 Err(malformed) => return Err(EndReason::BadProxyHeader(malformed.to_string())),
             };
             let bytes = header.as_ref().map_or(held.len(), |(bytes, _)| *bytes);
-            take(socket, bytes - taken)?;
+            take_peeked(socket, bytes - taken).map_err(|e| client_end(&e))?;
             if let Some((_, header)) = header {
                 return Ok(Some(header));
             }

@@ -99,8 +99,7 @@ impl Channel {
                 return Poll::Ready(Err(error));
             }
             if self.sending == 0 && self.connection.wants_write() {
-                // What TLS itself has to say, such as the answer to a key update. If it cannot go out now it will as soon
-                // as it can, for that wakes this task.
+                // What TLS itself has to say. If it cannot go out now it goes before what is written next.
                 let _ = self.poll_flush(cx, socket)?;
             }
         }

@@ -1,11 +1,13 @@
 //! The proxy under test: the real binary as a child process, looked at from outside (ports, log, endpoints, signals).
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,10 +19,47 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A running proxy. It is killed when this is dropped.
 pub struct Proxy {
     child: Child,
-    log: Arc<Mutex<Vec<Value>>>,
-    reader: Option<std::thread::JoinHandle<()>>,
+    log: Mutex<Log>,
     listeners: BTreeMap<(String, String), SocketAddr>,
     admin: Option<SocketAddr>,
+}
+
+/// What a process writes to its stderr: a file without a name, and not a pipe, so that a line which was written before
+/// anything else was seen of the process is there to be read. A pipe's reader may come later than a scrape.
+struct Log {
+    file: File,
+    /// Bytes of whole lines that were read.
+    read: u64,
+    lines: Vec<Value>,
+}
+
+impl Log {
+    fn new() -> Self {
+        Log {
+            file: tempfile::tempfile().expect("a file for the log"),
+            read: 0,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Reads the lines that are new.
+    fn update(&mut self) -> &[Value] {
+        let size = self.file.metadata().expect("a size").len();
+        let mut bytes = vec![0; (size - self.read) as usize];
+        // Not by the position of the file, which the process shares.
+        let read = self.file.read_exact_at(&mut bytes, self.read);
+        read.expect("the log can be read");
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let Some(line) = line.strip_suffix(b"\n") else {
+                break;
+            };
+            self.read += line.len() as u64 + 1;
+            let line = String::from_utf8_lossy(line).into_owned();
+            let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+            self.lines.push(value);
+        }
+        &self.lines
+    }
 }
 
 /// Whether this run of the tests leaves splicing on.
@@ -111,13 +150,15 @@ impl Proxy {
     }
 
     fn spawn_with(mut command: Command, file: &Path, stdin_text: &str) -> Self {
+        let log = Log::new();
+        let stderr = log.file.try_clone().expect("a descriptor");
         let mut child = command
             .args(["run", "--config"])
             .arg(file)
             .env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .expect("the portolan binary runs");
         let mut stdin = child.stdin.take().expect("stdin is piped");
@@ -125,22 +166,9 @@ impl Proxy {
             .write_all(stdin_text.as_bytes())
             .expect("the proxy reads its configuration");
         drop(stdin);
-        let stderr = child.stderr.take().expect("stderr is piped");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let lines = log.clone();
-        let reader = std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                lines
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(value);
-            }
-        });
         Proxy {
             child,
-            log,
-            reader: Some(reader),
+            log: Mutex::new(log),
             listeners: BTreeMap::new(),
             admin: None,
         }
@@ -202,10 +230,8 @@ impl Proxy {
 
     /// The log lines so far; a line that is no JSON is a string.
     pub fn log(&self) -> Vec<Value> {
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.update().to_vec()
     }
 
     /// The log lines so far, one below the other.
@@ -285,9 +311,6 @@ impl Proxy {
         let begin = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                if let Some(reader) = self.reader.take() {
-                    let _ = reader.join();
-                }
                 return status;
             }
             assert!(begin.elapsed() < PATIENCE, "the proxy does not end");

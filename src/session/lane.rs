@@ -16,9 +16,6 @@ use crate::transport::stream::Stream;
 /// From this many bytes on, that need not be seen, a pipe is cheaper than a buffer (two more system calls, no copy).
 const SPLICE_FROM: u32 = 12 * 1024;
 
-/// Bulk that could go through a pipe and is copied after all goes in pieces of this size, which stay in the processor's nearest cache.
-const BULK_PIECE: usize = 16 * 1024;
-
 /// A pipe that holds this much goes out before more is gathered in it.
 const GATHER_BYTES: usize = 192 * 1024;
 
@@ -288,10 +285,6 @@ impl Lane {
             }
         }
         self.piped = false;
-        let most = match self.splices && passing as usize > BULK_PIECE {
-            true => most.min(BULK_PIECE),
-            false => most,
-        };
         let read = self.buffer.fill(|buffer| from.poll_read(cx, buffer, most));
         if read.is_pending() {
             self.buffer.wait();

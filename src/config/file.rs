@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::cluster::{self, Claims};
 use super::fault::Faults;
 use super::reader::{Reader, Section, Unfit};
-use super::{Config, Dns, Drain, Limits, Log, LogFormat, LogLevel, Runtime, Timeouts};
+use super::{Config, Dns, Drain, Health, Limits, Log, LogFormat, LogLevel, Runtime, Timeouts};
 use super::{keys, value};
 
 /// What else may be written, beside what the file's format says.
@@ -101,6 +101,7 @@ fn read_config(reader: &mut Reader<'_>, root: &Section<'_>, options: ParseOption
         limits: read_limits(reader, root),
         timeouts: read_timeouts(reader, root),
         drain: read_drain(reader, root),
+        health: read_health(reader, root),
         runtime: read_runtime(reader, root),
         log: read_log(reader, root),
     }
@@ -182,6 +183,15 @@ fn read_drain(reader: &mut Reader<'_>, root: &Section<'_>) -> Drain {
     let default = Duration::from_secs(30);
     Drain {
         grace: reader.get_or(&section, "grace", value::duration_or_zero, default),
+    }
+}
+
+fn read_health(reader: &mut Reader<'_>, root: &Section<'_>) -> Health {
+    let section = reader.section(root, "health");
+    reader.known(&section, &keys::HEALTH);
+    let default = Some(Duration::from_secs(5));
+    Health {
+        interval: reader.get_or(&section, "interval", value::duration_or_off, default),
     }
 }
 

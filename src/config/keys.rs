@@ -15,7 +15,7 @@ pub struct Table {
 pub const ROOT: Table = Table {
     header: "",
     keys: &[
-        "clusters", "admin", "dns", "limits", "timeouts", "drain", "runtime", "log",
+        "clusters", "admin", "dns", "limits", "timeouts", "drain", "health", "runtime", "log",
     ],
     later: &[],
 };
@@ -132,6 +132,13 @@ pub const DRAIN: Table = Table {
     later: &[("lame_duck", "the ports close as soon as SIGTERM comes")],
 };
 
+/// How brokers are probed.
+pub const HEALTH: Table = Table {
+    header: "[health]",
+    keys: &["interval"],
+    later: &[],
+};
+
 /// Threads, and how they move bytes.
 pub const RUNTIME: Table = Table {
     header: "[runtime]",
@@ -147,7 +154,7 @@ pub const LOG: Table = Table {
 };
 
 /// Every table.
-pub const TABLES: [&Table; 13] = [
+pub const TABLES: [&Table; 14] = [
     &ROOT,
     &CLUSTER,
     &NODES,
@@ -159,6 +166,7 @@ pub const TABLES: [&Table; 13] = [
     &LIMITS,
     &TIMEOUTS,
     &DRAIN,
+    &HEALTH,
     &RUNTIME,
     &LOG,
 ];

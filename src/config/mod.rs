@@ -46,6 +46,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How this process goes away.
     pub drain: Drain,
+    /// How brokers are probed.
+    pub health: Health,
     /// Threads.
     pub runtime: Runtime,
     /// Logging.
@@ -194,6 +196,13 @@ pub struct Timeouts {
     pub max_connection_age: Option<Duration>,
     /// The interval of TCP keepalive probes on both legs; `None` turns them off.
     pub keepalive: Option<Duration>,
+}
+
+/// How it is found out which brokers can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The time from one probe of a broker to the next; `None` for no probes.
+    pub interval: Option<Duration>,
 }
 
 /// How this process goes away after SIGTERM.

@@ -73,6 +73,11 @@ impl Config {
         section(&mut out, "drain", &[("grace", duration(self.drain.grace))]);
         section(
             &mut out,
+            "health",
+            &[("interval", off(self.health.interval))],
+        );
+        section(
+            &mut out,
             "runtime",
             &[
                 ("threads", auto(self.runtime.threads)),

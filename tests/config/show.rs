@@ -59,6 +59,9 @@ keepalive          = \"60s\"
 [drain]
 grace = \"30s\"
 
+[health]
+interval = \"5s\"
+
 [runtime]
 threads = \"auto\"
 splice  = true

@@ -19,7 +19,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
 
+use crate::limits::ConnectionLimit;
 use crate::metrics::Metrics;
+use crate::status::{Board, Stage};
 
 /// A probe that has not sent its request by then is cut off.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,8 +36,12 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const METRICS_TEXT: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 const PATHS: &str = "/livez    the process runs\n\
                      /readyz   all ports are bound\n\
+                     /lbz      new connections are welcome: for load balancers\n\
+                     /status   everything at once, as JSON\n\
                      /metrics  Prometheus text\n";
 
 /// What the endpoints tell about.
@@ -43,12 +49,45 @@ const PATHS: &str = "/livez    the process runs\n\
 pub struct AdminState {
     metrics: Arc<Metrics>,
     ready: Arc<AtomicBool>,
+    board: Arc<Board>,
+    limit: ConnectionLimit,
 }
 
 impl AdminState {
     /// `ready` is set once all listeners are bound, and stays set while draining.
-    pub fn new(metrics: Arc<Metrics>, ready: Arc<AtomicBool>) -> Self {
-        AdminState { metrics, ready }
+    pub fn new(
+        metrics: Arc<Metrics>,
+        ready: Arc<AtomicBool>,
+        board: Arc<Board>,
+        limit: ConnectionLimit,
+    ) -> Self {
+        AdminState {
+            metrics,
+            ready,
+            board,
+            limit,
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        Stage {
+            word: match self.ready.load(Ordering::Acquire) {
+                true => "serving",
+                false => "starting",
+            },
+            leaving_since: None,
+        }
+    }
+
+    /// Why a load balancer had better send nobody here.
+    fn unwelcome(&self) -> Option<String> {
+        let stage = self.stage();
+        if stage.word != "serving" {
+            return Some(stage.word.to_owned());
+        }
+        let clusters = self.board.unreachable();
+        (!clusters.is_empty())
+            .then(|| format!("no broker can be reached of {}", clusters.join(", ")))
     }
 }
 
@@ -104,6 +143,21 @@ fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Byte
         "/livez" => text(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" if state.ready.load(Ordering::Acquire) => text(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "starting\n"),
+        "/lbz" => match state.unwelcome() {
+            None => text(StatusCode::OK, TEXT, "ok\n"),
+            Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, why + "\n"),
+        },
+        "/status" => {
+            let limit = state.limit.most();
+            match state.board.json(&state.metrics, state.stage(), limit) {
+                Ok(status) => text(StatusCode::OK, JSON, status),
+                Err(error) => text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    TEXT,
+                    format!("{error}\n"),
+                ),
+            }
+        }
         "/metrics" => match state.metrics.render() {
             Ok(metrics) => text(StatusCode::OK, METRICS_TEXT, metrics),
             Err(error) => text(

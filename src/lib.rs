@@ -32,6 +32,7 @@
 //! clock, no metrics) and knows nothing of ours but `port_map`.
 
 pub mod admin;
+pub mod calendar;
 pub mod commands;
 pub mod config;
 pub mod limits;
@@ -41,5 +42,6 @@ pub mod port_map;
 pub mod protocol;
 pub mod server;
 pub mod session;
+pub mod status;
 pub mod transport;
 pub mod upstream;

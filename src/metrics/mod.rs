@@ -14,9 +14,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use process::Process;
+use prometheus::proto::MetricFamily;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
-    TextEncoder,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use reloads::Reloads;
 pub use reloads::Side;
@@ -83,6 +84,8 @@ struct DoorMetrics {
     /// Where those are counted in all that end here, if they are not counted when they are opened.
     ended: Option<Place>,
     failures: HashMap<&'static str, IntCounter>,
+    /// Whether its broker can be reached, where it has one.
+    reachable: Option<IntGauge>,
 }
 
 /// A counter an api key, found by index since keys are dense, and perhaps one for the keys that have none.
@@ -98,6 +101,7 @@ struct Families {
     unmapped: IntCounterVec,
     connect_seconds: HistogramVec,
     connect_failures: IntCounterVec,
+    reachable: IntGaugeVec,
 }
 
 impl Metrics {
@@ -126,6 +130,7 @@ impl Metrics {
                 "Connections to brokers that could not be made.",
                 &["cluster", "node", "reason"],
             )?,
+            reachable: reachable(r)?,
         };
         let build = GaugeVec::new(
             Opts::new("portolan_build_info", "1, with the version as a label."),
@@ -230,17 +235,16 @@ impl Metrics {
                 closed,
                 ended,
                 failures: self.failures(name, door),
+                reachable: broker_of(door)
+                    .map(|node| self.families.reachable.with_label_values(&[name, &node])),
             };
             known.insert(door, metrics);
         }
     }
 
     fn failures(&self, cluster: &str, door: Door) -> HashMap<&'static str, IntCounter> {
-        let node = match door {
-            Door::Route(Route::Bootstrap) => "bootstrap".to_owned(),
-            Door::Route(Route::Node(id)) => id.to_string(),
-            // Brokers are dialled for routes.
-            Door::Sni => return HashMap::new(),
+        let Some(node) = broker_of(door) else {
+            return HashMap::new();
         };
         let failures = &self.families.connect_failures;
         ConnectError::REASONS
@@ -274,8 +278,13 @@ impl Metrics {
 
     /// The text that Prometheus scrapes (format 0.0.4).
     pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.gather())
+    }
+
+    /// What [`Metrics::render`] writes.
+    pub fn gather(&self) -> Vec<MetricFamily> {
         self.process.read();
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        self.registry.gather()
     }
 }
 
@@ -351,6 +360,15 @@ impl ClusterMetrics {
         self.connect_seconds.observe(took.as_secs_f64());
     }
 
+    /// Whether the broker of a route can be reached.
+    pub fn reachable(&self, route: Route, is: bool) {
+        self.with_door(route.into(), |door| {
+            if let Some(reachable) = &door.reachable {
+                reachable.set(i64::from(is));
+            }
+        });
+    }
+
     /// A connection to a broker could not be made.
     pub fn upstream_connect_failed(&self, route: Route, reason: &'static str) {
         self.with_door(route.into(), |door| {
@@ -358,6 +376,15 @@ impl ClusterMetrics {
                 failures.inc();
             }
         });
+    }
+}
+
+/// The value of the label `node` for the broker behind a door; brokers are dialled for routes.
+fn broker_of(door: Door) -> Option<String> {
+    match door {
+        Door::Route(Route::Bootstrap) => Some("bootstrap".to_owned()),
+        Door::Route(Route::Node(id)) => Some(id.to_string()),
+        Door::Sni => None,
     }
 }
 
@@ -415,6 +442,16 @@ fn counters(
     labels: &[&str],
 ) -> Result<IntCounterVec, prometheus::Error> {
     let family = IntCounterVec::new(Opts::new(format!("portolan_{name}"), help), labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn reachable(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
+    let options = Opts::new(
+        "portolan_node_reachable",
+        "1 while the broker answers, by dials for clients and by probes; 0 while it does not, or has not been seen yet.",
+    );
+    let family = IntGaugeVec::new(options, &["cluster", "node"])?;
     registry.register(Box::new(family.clone()))?;
     Ok(family)
 }

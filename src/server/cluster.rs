@@ -126,6 +126,8 @@ impl ForClusters {
             upstream,
             metrics,
             faults: self.faults.clone(),
+            seen_unmapped: previous
+                .map_or_else(Arc::default, |previous| previous.seen_unmapped.clone()),
         })
     }
 

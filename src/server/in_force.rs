@@ -14,6 +14,7 @@ use crate::config::{Config, Faults, VirtualCluster};
 use crate::limits;
 use crate::metrics::{Metrics, Side};
 use crate::session::{Cluster, LiveCluster};
+use crate::status::{self, Board};
 use crate::transport::tls::files::Files;
 use crate::transport::tls::server::Server;
 
@@ -25,6 +26,7 @@ pub(super) struct InForce {
     shared: ForClusters,
     clusters: BTreeMap<String, LiveCluster>,
     doors: Doors,
+    board: Arc<Board>,
     /// What was said of the files of each cluster.
     told: BTreeSet<Told>,
 }
@@ -110,6 +112,7 @@ impl InForce {
     /// Nothing yet, for so many threads. `config` is to be the first.
     pub(super) fn nothing(metrics: Arc<Metrics>, config: Config, threads: usize) -> Self {
         InForce {
+            board: Arc::new(Board::new(config.clone(), threads)),
             threads,
             shared: ForClusters::new(metrics, &config.limits),
             config,
@@ -122,6 +125,11 @@ impl InForce {
     /// The configuration.
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Where it is shown.
+    pub(super) fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     /// What is in force of each cluster.
@@ -204,6 +212,10 @@ impl InForce {
             }
         }
         self.told = next.told;
+        self.board.show(status::InForce {
+            config: self.config.clone(),
+            clusters: self.clusters.clone(),
+        });
         let clusters = &self.clusters;
         let cluster = |name: &str| clusters.get(name).cloned();
         self.doors.put(next.plan, self.threads, cluster)

@@ -20,6 +20,7 @@ mod error;
 mod in_force;
 mod listen;
 mod pool;
+mod probes;
 mod reload;
 mod source;
 mod watch;
@@ -39,6 +40,7 @@ pub use error::StartError;
 use in_force::{InForce, count_ports, sockets_per_port};
 use listen::{Port, listen};
 use pool::{ForWorkers, Pool};
+use probes::Probes;
 use reload::Reloader;
 pub use source::Source;
 use watch::Watch;
@@ -139,7 +141,12 @@ impl Server {
         let pool = Pool::start(self.listeners, &shared)?;
         let (stop_admin, admin_stopped) = tokio::sync::oneshot::channel::<()>();
         let admin = self.admin.map(|socket| {
-            let state = AdminState::new(self.metrics.clone(), self.ready.clone());
+            let state = AdminState::new(
+                self.metrics.clone(),
+                self.ready.clone(),
+                self.in_force.board().clone(),
+                limit.clone(),
+            );
             tokio::spawn(admin::serve(socket, state, async {
                 // The sender going away means the same.
                 let _ = admin_stopped.await;
@@ -155,11 +162,14 @@ impl Server {
             "ready"
         );
 
+        let board = self.in_force.board().clone();
+        let probes = Probes::start(board, &self.in_force.config().dns)?;
         let mut reloader = Reloader::new(self.in_force, self.watch, self.source, limit);
         tokio::select! {
             () = shutdown => {}
             never = reloader.run(&pool, &self.metrics) => match never {},
         }
+        drop(probes);
         pool.stop_accepting().await;
         let grace = reloader.config().drain.grace;
         info!(

@@ -71,6 +71,7 @@ impl Reloader {
         let mut looks = watch.read().clone();
         if let Some(file) = &source.file {
             looks = looks.or(file.look.clone());
+            in_force.board().show_file(file.path.clone());
         }
         Reloader {
             in_force,
@@ -139,8 +140,7 @@ impl Reloader {
         let is_new = file.is_none_or(|file| looks.differ(&before, &file.path));
         // A certificate that was replaced is no reason to say once more what is wrong with the rest.
         if cause == Cause::Asked || understood || is_new || changed.is_empty() {
-            metrics.reloaded(false);
-            error!(faults, "not reloaded: what is in force stays");
+            self.refused(&faults, metrics);
         }
         self.renew(changed, pool, metrics).await;
     }
@@ -178,9 +178,14 @@ impl Reloader {
         if good.renewed > 0
             && let Err(faults) = self.put(config, good.files, pool, metrics).await
         {
-            metrics.reloaded(false);
-            error!(faults, "not reloaded: what is in force stays");
+            self.refused(&faults, metrics);
         }
+    }
+
+    fn refused(&self, faults: &str, metrics: &Metrics) {
+        metrics.reloaded(false);
+        self.in_force.board().show_fault(faults);
+        error!(faults, "not reloaded: what is in force stays");
     }
 
     /// Puts a configuration into force, or says in one line why not.

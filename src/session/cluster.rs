@@ -3,12 +3,15 @@
 //! A reload makes another `Cluster` and puts it in the place of this one ([`LiveCluster`]); sessions that go on take it over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use tracing::{info, warn};
 
 use super::faults::Faults;
+use super::unmapped::Unmapped;
 use crate::config::{Access, Advertise, Limits, NodeAddress, ProxyProtocol, Timeouts};
 use crate::limits::{Clients, Handshakes};
 use crate::metrics::ClusterMetrics;
@@ -16,7 +19,8 @@ use crate::port_map::{NodeId, PortMap, Route};
 use crate::protocol::api::Policy;
 use crate::protocol::rewrite::{Findings, SeenBroker};
 use crate::transport::tls::server::Server;
-use crate::upstream::{ConnectError, Upstream};
+use crate::upstream::health::State;
+use crate::upstream::{ConnectError, ProbeError, Upstream};
 
 /// What is in force for one virtual cluster now.
 pub type LiveCluster = Arc<ArcSwap<Cluster>>;
@@ -56,6 +60,8 @@ pub struct Cluster {
     pub metrics: Arc<ClusterMetrics>,
     /// What was told when.
     pub faults: Arc<Faults>,
+    /// Brokers that are in no map. Shared with what was in force before.
+    pub seen_unmapped: Arc<Unmapped>,
 }
 
 /// How a client came, and so which addresses it is told.
@@ -100,6 +106,7 @@ impl Cluster {
         }
         for broker in unmapped {
             self.metrics.unmapped_node();
+            self.seen_unmapped.note(broker);
             let key = (
                 self.name.clone(),
                 "unmapped_node",
@@ -118,13 +125,31 @@ impl Cluster {
         }
     }
 
-    /// Tells when a route's broker cannot be reached any more, and when it can again.
+    /// Takes note of what became of a client's dial.
     pub(super) fn note_dial(&self, route: Route, error: Option<&ConnectError>) {
+        let health = self.upstream.health();
+        let state = health.note(route, error.map_or(Ok(()), |error| Err(error.into())));
+        self.tell(route, state, error.map(|e| (e.reason(), e as &dyn Display)));
+    }
+
+    /// Takes note of what became of a probe. Where nobody has been seen yet, that nobody is there is nothing to tell.
+    pub fn note_probe(&self, route: Route, outcome: Result<(), ProbeError>) {
+        let error = outcome.as_ref().err();
+        let health = self.upstream.health();
+        let state = health.note(route, error.map_or(Ok(()), |error| Err(error.into())));
+        if state != State::Unknown {
+            self.tell(route, state, error.map(|e| (e.reason(), e as &dyn Display)));
+        }
+    }
+
+    /// Tells when a route's broker cannot be reached any more, and when it can again.
+    fn tell(&self, route: Route, state: State, error: Option<(&'static str, &dyn Display)>) {
+        self.metrics.reachable(route, state == State::Up);
         let key = (self.name.clone(), "connect_failed", route.into());
         match error {
-            Some(error) => {
+            Some((reason, error)) => {
                 if let Some(repeats) = self.faults.admit(key) {
-                    warn!(cluster = self.name, %route, reason = error.reason(), repeats, "cannot connect: {error}");
+                    warn!(cluster = self.name, %route, reason, repeats, "cannot connect: {error}");
                 }
             }
             None => {
@@ -135,9 +160,16 @@ impl Cluster {
         }
     }
 
+    /// The brokers that were seen lately and are in no map, and when they were seen last.
+    pub fn unmapped(&self) -> Vec<(SeenBroker, SystemTime)> {
+        let mut seen = self.seen_unmapped.all();
+        seen.retain(|(broker, _)| !self.nodes.contains_key(&broker.node_id));
+        seen
+    }
+
     /// What would put this broker into the map, in one line as all of the log is: on the port behind the last node's if
     /// that is free, else on the highest that this cluster does not use.
-    fn advice(&self, broker: &SeenBroker) -> String {
+    pub fn advice(&self, broker: &SeenBroker) -> String {
         let (name, id) = (&self.name, broker.node_id);
         let mut advice = format!("add a [[clusters.{name}.nodes]] with ids = \"{id}\"");
         if let Some(ports) = &self.ports {

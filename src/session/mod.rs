@@ -16,6 +16,7 @@ mod response;
 mod serve;
 mod shared;
 mod told;
+mod unmapped;
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -33,6 +34,7 @@ use request::RequestPump;
 use response::ResponsePump;
 pub use serve::{Accepted, serve};
 use shared::Shared;
+pub use unmapped::Unmapped;
 
 use crate::transport::deadline::Deadline;
 use crate::upstream::resolver::Resolver;

@@ -2,7 +2,9 @@
 
 mod ask;
 mod error;
+pub mod health;
 pub mod own;
+mod probe;
 pub mod resolver;
 mod tls;
 
@@ -20,7 +22,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 pub use error::ConnectError;
+use health::Health;
 use own::{OwnConnection, OwnConnections};
+pub use probe::ProbeError;
 use resolver::{ResolveError, Resolver};
 
 use crate::config::{BrokerAddress, NodeAddress, Timeouts, VirtualCluster};
@@ -47,6 +51,8 @@ pub struct Upstream {
     nodes: BTreeMap<NodeId, NodeAddress>,
     /// Shared with what was in force before, where that had the same brokers.
     learned: Arc<RwLock<HashMap<NodeId, BrokerAddress>>>,
+    /// The same.
+    health: Arc<Health>,
     /// Held while the bootstrap servers are asked, so that a rush of clients asks once.
     asking: tokio::sync::Mutex<()>,
     next: AtomicUsize,
@@ -104,6 +110,7 @@ impl Upstream {
                 .collect(),
             nodes: cluster.nodes.clone(),
             learned: same.map_or_else(Arc::default, |previous| previous.learned.clone()),
+            health: same.map_or_else(Arc::default, |previous| previous.health.clone()),
             asking: tokio::sync::Mutex::new(()),
             next: AtomicUsize::new(0),
             began: Instant::now(),
@@ -125,7 +132,7 @@ impl Upstream {
         let deadline = begin + self.connect;
         let outcome = match route {
             Route::Bootstrap => self.connect_bootstrap(resolver, deadline).await,
-            Route::Node(id) => self.connect_node(id, resolver, deadline).await,
+            Route::Node(id) => self.connect_node(id, resolver, deadline, true).await,
         };
         match &outcome {
             Ok(_) => self.metrics.upstream_connected(begin.elapsed()),
@@ -138,6 +145,11 @@ impl Upstream {
     /// configuration leads back here, and dialling it again would go on until nothing is left.
     pub fn is_own(&self, client: SocketAddr, local: SocketAddr) -> bool {
         self.own.contains(client, local)
+    }
+
+    /// Which brokers can be reached.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// TLS towards brokers, if it is spoken.
@@ -196,13 +208,14 @@ impl Upstream {
         id: NodeId,
         resolver: &Resolver,
         deadline: Instant,
+        patient: bool,
     ) -> Result<Connected, ConnectError> {
         let learned = self.nodes.get(&id) == Some(&NodeAddress::Learned);
         let known = self.address(id);
         if let Some(address) = &known {
             if !learned {
                 return self
-                    .connect_name(address, Some(id), resolver, deadline, true)
+                    .connect_name(address, Some(id), resolver, deadline, patient)
                     .await;
             }
             // A learned address may have moved; then the brokers know better. One that is silent now must leave the time
@@ -215,7 +228,7 @@ impl Upstream {
             }
         }
         let address = self.ask(id, known.as_ref(), resolver, deadline).await?;
-        self.connect_name(&address, Some(id), resolver, deadline, true)
+        self.connect_name(&address, Some(id), resolver, deadline, patient)
             .await
     }
 

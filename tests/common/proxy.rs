@@ -86,6 +86,10 @@ pub fn completed(config: &str) -> String {
     if !splices() {
         config = without_splice(&config);
     }
+    // A scripted broker would take a probe for a client.
+    if !config.contains("[health]") {
+        config.push_str("\n[health]\ninterval = \"off\"\n");
+    }
     if !config.contains("[admin]") {
         config.push_str("\n[admin]\nlisten = \"127.0.0.1:0\"\n");
     }

@@ -266,7 +266,7 @@ fn what_is_no_answer_to_the_question_is_told_as_what_it_is() {
     let answers: [(Answer, &str); 3] = [
         (
             |_| frames::response(4711, 1, &located(&[])),
-            "gave no Metadata answer: the correlation id differs",
+            "gave no answer that can be read: the correlation id differs",
         ),
         (
             |request| {
@@ -274,7 +274,7 @@ fn what_is_no_answer_to_the_question_is_told_as_what_it_is() {
                 let id = request.correlation_id;
                 [size.to_be_bytes(), id.to_be_bytes()].concat()
             },
-            "gave no Metadata answer: 1048577 bytes",
+            "gave no answer that can be read: 1048577 bytes",
         ),
         (
             |request| {

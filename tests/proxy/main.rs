@@ -25,6 +25,7 @@ mod foreign;
 mod garbage;
 mod haproxy;
 mod headers;
+mod health;
 mod large;
 mod leaks;
 mod learned;

@@ -34,7 +34,7 @@ impl Started {
 /// The binary, started by a shell line in which `"$@"` is the command.
 fn start_by(line: &str, setup: &Setup) -> Started {
     let mut toml = setup.toml();
-    toml.push_str("[log]\nformat = \"json\"\n");
+    toml.push_str("[log]\nformat = \"json\"\n[health]\ninterval = \"off\"\n");
     if !toml.contains("[admin]") {
         toml.push_str("[admin]\nlisten = \"127.0.0.1:0\"\n");
     }

@@ -1,0 +1,104 @@
+//! What this process is doing, for those who look from outside: `/status`, the status page and `/lbz`.
+//!
+//! The server shows here what it has put into force and what became of reloads; the rest (counters, which brokers can be
+//! reached) is read where it is when somebody looks.
+
+mod cluster;
+mod counters;
+mod json;
+
+pub use json::Stage;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+
+use crate::config::Config;
+use crate::session::LiveCluster;
+use crate::upstream::health::Health;
+
+/// Shared by the server, which shows, and the admin listener, which looks.
+#[derive(Debug)]
+pub struct Board {
+    began: Instant,
+    started: SystemTime,
+    threads: usize,
+    in_force: ArcSwap<InForce>,
+    reloads: Mutex<Reloads>,
+}
+
+/// What is in force.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The configuration.
+    pub config: Config,
+    /// Its clusters, by name.
+    pub clusters: BTreeMap<String, LiveCluster>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Reloads {
+    file: Option<PathBuf>,
+    loaded: Option<SystemTime>,
+    /// Why the last one was refused; `None` once one succeeds.
+    fault: Option<(SystemTime, String)>,
+}
+
+impl Board {
+    /// With nothing in force yet, for so many worker threads. `config` is to be the first.
+    pub fn new(config: Config, threads: usize) -> Self {
+        Board {
+            began: Instant::now(),
+            started: SystemTime::now(),
+            threads,
+            in_force: ArcSwap::from_pointee(InForce {
+                config,
+                clusters: BTreeMap::new(),
+            }),
+            reloads: Mutex::default(),
+        }
+    }
+
+    /// This is in force from now on.
+    pub fn show(&self, in_force: InForce) {
+        self.in_force.store(Arc::new(in_force));
+        let mut reloads = self.reloads();
+        reloads.loaded = Some(SystemTime::now());
+        reloads.fault = None;
+    }
+
+    /// The configuration comes from this file.
+    pub fn show_file(&self, file: PathBuf) {
+        self.reloads().file = Some(file);
+    }
+
+    /// A reload was refused.
+    pub fn show_fault(&self, fault: &str) {
+        self.reloads().fault = Some((SystemTime::now(), fault.to_owned()));
+    }
+
+    /// What is in force.
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
+    }
+
+    /// The clusters none of whose brokers can be reached, by name. A cluster whose brokers are not probed is one of them
+    /// only once clients were refused.
+    pub fn unreachable(&self) -> Vec<String> {
+        let in_force = self.in_force();
+        let probed = in_force.config.health.interval.is_some();
+        let reachable = |health: &Health| health.any().unwrap_or(!probed);
+        let clusters = in_force.clusters.iter();
+        clusters
+            .filter(|(_, cluster)| !reachable(cluster.load().upstream.health()))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    fn reloads(&self) -> std::sync::MutexGuard<'_, Reloads> {
+        self.reloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

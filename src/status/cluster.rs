@@ -1,0 +1,247 @@
+//! One virtual cluster in `/status`.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::counters::Counters;
+use super::json::days_until;
+use crate::calendar::{rfc3339, utc};
+use crate::config::{NodeAddress, VirtualCluster};
+use crate::port_map::{NodePort, PortMap, Route};
+use crate::session::Cluster;
+use crate::upstream::health::Known;
+
+/// A virtual cluster.
+#[derive(Debug, Serialize)]
+pub(super) struct ClusterStatus {
+    name: String,
+    advertised_host: Option<String>,
+    reachable: Option<bool>,
+    routes: Vec<RouteStatus>,
+    unmapped: Vec<Unmapped>,
+    clients: Vec<Client>,
+    certificates: Vec<Certificate>,
+    latency: Option<Latency>,
+}
+
+#[derive(Debug, Serialize)]
+struct RouteStatus {
+    route: String,
+    node: Option<i32>,
+    bound: Option<u16>,
+    advertised: Option<String>,
+    sni: Option<String>,
+    broker: Option<String>,
+    state: &'static str,
+    since: Option<String>,
+    last_error: Option<LastError>,
+    connections: u64,
+    connections_total: u64,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct LastError {
+    at: String,
+    reason: &'static str,
+    message: String,
+}
+
+/// A broker outside the port map.
+#[derive(Debug, Serialize)]
+struct Unmapped {
+    node: i32,
+    address: String,
+    last_seen: String,
+    remedy: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Client {
+    name: String,
+    version: String,
+    connections_total: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Certificate {
+    side: &'static str,
+    until: String,
+    days_left: i64,
+}
+
+/// How long requests took in all: at the brokers, and here.
+#[derive(Debug, Serialize)]
+struct Latency {
+    requests: u64,
+    broker_seconds: f64,
+    proxy_seconds: f64,
+}
+
+impl ClusterStatus {
+    pub(super) fn of(config: &VirtualCluster, cluster: &Cluster, counters: &Counters) -> Self {
+        ClusterStatus {
+            name: cluster.name.clone(),
+            advertised_host: config.advertised_host.clone(),
+            reachable: cluster.upstream.health().any(),
+            routes: routes(config, cluster, counters),
+            unmapped: unmapped(cluster),
+            clients: clients(&cluster.name, counters),
+            certificates: certificates(cluster),
+            latency: latency(&cluster.name, counters),
+        }
+    }
+}
+
+fn routes(config: &VirtualCluster, cluster: &Cluster, counters: &Counters) -> Vec<RouteStatus> {
+    let nodes = config.nodes.keys().map(|&id| Route::Node(id));
+    let routes = [Route::Bootstrap].into_iter().chain(nodes);
+    routes
+        .map(|route| route_status(route, config, cluster, counters))
+        .collect()
+}
+
+fn route_status(
+    route: Route,
+    config: &VirtualCluster,
+    cluster: &Cluster,
+    counters: &Counters,
+) -> RouteStatus {
+    let port = cluster.ports.as_ref().and_then(|map| port_of(map, route));
+    let told = |map: &PortMap| {
+        let port = port_of(map, route)?.advertised;
+        Some(format!("{}:{port}", bracketed(map.host_of(route)?)))
+    };
+    let broker = match route {
+        Route::Bootstrap => {
+            let servers = config.bootstrap_servers.iter();
+            Some(
+                servers
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )
+        }
+        Route::Node(id) => match config.nodes.get(&id) {
+            Some(NodeAddress::Configured(address)) => Some(address.to_string()),
+            _ => cluster.upstream.address(id).map(|a| a.to_string()),
+        },
+    };
+    let (label, node) = (route.to_string(), node_label(route));
+    let of_route = [("cluster", &*cluster.name), ("route", &label)];
+    let bytes = |direction| {
+        let labels = [
+            ("cluster", &*cluster.name),
+            ("node", &*node),
+            ("direction", direction),
+        ];
+        counters.get("portolan_node_bytes_total", &labels)
+    };
+    let Known {
+        state,
+        since,
+        last_failure,
+        ..
+    } = cluster.upstream.health().of(route);
+    RouteStatus {
+        node: match route {
+            Route::Bootstrap => None,
+            Route::Node(id) => Some(id.0),
+        },
+        bound: port.map(|port| port.bound),
+        advertised: cluster.ports.as_ref().and_then(told),
+        sni: cluster.sni.as_ref().and_then(told),
+        broker,
+        state: state.word(),
+        since: since.map(utc),
+        last_error: last_failure.map(|(at, failure)| LastError {
+            at: utc(at),
+            reason: failure.reason,
+            message: failure.message,
+        }),
+        connections: counters.get("portolan_connections", &of_route),
+        connections_total: counters.get("portolan_connections_total", &of_route),
+        request_bytes: bytes("request"),
+        response_bytes: bytes("response"),
+        route: label,
+    }
+}
+
+fn node_label(route: Route) -> String {
+    match route {
+        Route::Bootstrap => "bootstrap".to_owned(),
+        Route::Node(id) => id.to_string(),
+    }
+}
+
+fn port_of(map: &PortMap, route: Route) -> Option<NodePort> {
+    match route {
+        Route::Bootstrap => Some(map.bootstrap()),
+        Route::Node(id) => map.nodes().find(|(node, _)| *node == id).map(|(_, p)| p),
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    }
+}
+
+fn unmapped(cluster: &Cluster) -> Vec<Unmapped> {
+    let seen = cluster.unmapped();
+    seen.into_iter()
+        .map(|(broker, last_seen)| Unmapped {
+            node: broker.node_id.0,
+            address: format!("{}:{}", bracketed(&broker.host), broker.port),
+            last_seen: utc(last_seen),
+            remedy: cluster.advice(&broker),
+        })
+        .collect()
+}
+
+fn clients(cluster: &str, counters: &Counters) -> Vec<Client> {
+    let series = counters.all("portolan_client_software", &[("cluster", cluster)]);
+    let series = series.into_iter();
+    series
+        .map(|(labels, connections_total)| {
+            let label = |wanted: &str| {
+                let found = labels.iter().find(|(name, _)| name == wanted);
+                found.map(|(_, value)| value.clone()).unwrap_or_default()
+            };
+            Client {
+                name: label("name"),
+                version: label("version"),
+                connections_total,
+            }
+        })
+        .collect()
+}
+
+fn certificates(cluster: &Cluster) -> Vec<Certificate> {
+    let shown = cluster
+        .tls
+        .as_deref()
+        .map(|tls| ("client", tls.not_after()));
+    let own = cluster.upstream.tls().and_then(|own| own.not_after());
+    let all = shown.into_iter().chain(own.map(|end| ("broker", end)));
+    all.map(|(side, end)| Certificate {
+        side,
+        until: rfc3339(u64::try_from(end).unwrap_or(0)),
+        days_left: days_until(end, SystemTime::now()),
+    })
+    .collect()
+}
+
+fn latency(cluster: &str, counters: &Counters) -> Option<Latency> {
+    let labels = [("cluster", cluster)];
+    let (broker_seconds, requests) = counters.histogram("portolan_request_seconds", &labels)?;
+    let (proxy_seconds, _) = counters.histogram("portolan_proxy_seconds", &labels)?;
+    Some(Latency {
+        requests,
+        broker_seconds,
+        proxy_seconds,
+    })
+}

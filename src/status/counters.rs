@@ -1,0 +1,69 @@
+//! Numbers out of what Prometheus scrapes, so that both tell the same.
+
+use prometheus::proto::MetricFamily;
+
+/// A scrape.
+pub(super) struct Counters(Vec<MetricFamily>);
+
+impl Counters {
+    pub(super) fn new(families: Vec<MetricFamily>) -> Self {
+        Counters(families)
+    }
+
+    /// The value of the one series with these labels; 0 where there is none.
+    pub(super) fn get(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        self.all(name, labels)
+            .first()
+            .map_or(0, |(_, value)| *value)
+    }
+
+    /// Sum of observations and their count, over all series of a histogram with these labels.
+    pub(super) fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Option<(f64, u64)> {
+        let family = self.family(name)?;
+        let metrics = family.get_metric().iter().filter(|m| has(m, labels));
+        let mut histograms = metrics.map(|metric| metric.get_histogram()).peekable();
+        histograms.peek()?;
+        let add = |(sum, count), histogram: &prometheus::proto::Histogram| {
+            (
+                sum + histogram.get_sample_sum(),
+                count + histogram.get_sample_count(),
+            )
+        };
+        Some(histograms.fold((0.0, 0), add))
+    }
+
+    /// All series with these labels: their other labels, and their values.
+    pub(super) fn all(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+    ) -> Vec<(Vec<(String, String)>, u64)> {
+        let metrics = self
+            .family(name)
+            .map_or(&[][..], |family| family.get_metric());
+        let metrics = metrics.iter().filter(|metric| has(metric, labels));
+        metrics
+            .map(|metric| {
+                let pairs = metric.get_label().iter();
+                let others = pairs
+                    .filter(|pair| !labels.iter().any(|(name, _)| *name == pair.name()))
+                    .map(|pair| (pair.name().to_owned(), pair.value().to_owned()))
+                    .collect();
+                // Of a gauge and a counter one is set.
+                let value = metric.get_gauge().get_value() + metric.get_counter().get_value();
+                (others, value as u64)
+            })
+            .collect()
+    }
+
+    fn family(&self, name: &str) -> Option<&MetricFamily> {
+        self.0.iter().find(|family| family.name() == name)
+    }
+}
+
+fn has(metric: &prometheus::proto::Metric, labels: &[(&str, &str)]) -> bool {
+    labels.iter().all(|(name, value)| {
+        let mut pairs = metric.get_label().iter();
+        pairs.any(|pair| pair.name() == *name && pair.value() == *value)
+    })
+}

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,9 +18,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
 
+use crate::lifecycle::{Lifecycle, State};
 use crate::limits::ConnectionLimit;
 use crate::metrics::Metrics;
-use crate::status::{Board, Stage};
+use crate::status::Board;
 
 /// A probe that has not sent its request by then is cut off.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,42 +48,33 @@ const PATHS: &str = "/livez    the process runs\n\
 #[derive(Clone, Debug)]
 pub struct AdminState {
     metrics: Arc<Metrics>,
-    ready: Arc<AtomicBool>,
+    life: Lifecycle,
     board: Arc<Board>,
     limit: ConnectionLimit,
 }
 
 impl AdminState {
-    /// `ready` is set once all listeners are bound, and stays set while draining.
+    /// Of this process.
     pub fn new(
         metrics: Arc<Metrics>,
-        ready: Arc<AtomicBool>,
+        life: Lifecycle,
         board: Arc<Board>,
         limit: ConnectionLimit,
     ) -> Self {
         AdminState {
             metrics,
-            ready,
+            life,
             board,
             limit,
         }
     }
 
-    fn stage(&self) -> Stage {
-        Stage {
-            word: match self.ready.load(Ordering::Acquire) {
-                true => "serving",
-                false => "starting",
-            },
-            leaving_since: None,
-        }
-    }
-
     /// Why a load balancer had better send nobody here.
     fn unwelcome(&self) -> Option<String> {
-        let stage = self.stage();
-        if stage.word != "serving" {
-            return Some(stage.word.to_owned());
+        match self.life.state() {
+            State::Starting => return Some("starting".to_owned()),
+            State::LameDuck | State::Draining => return Some("draining".to_owned()),
+            State::Serving => {}
         }
         let clusters = self.board.unreachable();
         (!clusters.is_empty())
@@ -141,7 +132,7 @@ fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Byte
     }
     match request.uri().path() {
         "/livez" => text(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" if state.ready.load(Ordering::Acquire) => text(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" if state.life.is_ready() => text(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "starting\n"),
         "/lbz" => match state.unwelcome() {
             None => text(StatusCode::OK, TEXT, "ok\n"),
@@ -149,7 +140,7 @@ fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Byte
         },
         "/status" => {
             let limit = state.limit.most();
-            match state.board.json(&state.metrics, state.stage(), limit) {
+            match state.board.json(&state.metrics, &state.life, limit) {
                 Ok(status) => text(StatusCode::OK, JSON, status),
                 Err(error) => text(
                     StatusCode::INTERNAL_SERVER_ERROR,

@@ -28,13 +28,14 @@
 //! # Who may import whom
 //!
 //! Imports only go down: `main` -> [`server`], [`admin`], [`commands`] -> [`session`] -> [`protocol`], [`transport`],
-//! [`upstream`], [`limits`] -> [`port_map`], [`config`]. `protocol` is pure (bytes in, decision out: no sockets, no
+//! [`upstream`], [`limits`] -> [`port_map`], [`config`], [`lifecycle`]. `protocol` is pure (bytes in, decision out: no sockets, no
 //! clock, no metrics) and knows nothing of ours but `port_map`.
 
 pub mod admin;
 pub mod calendar;
 pub mod commands;
 pub mod config;
+pub mod lifecycle;
 pub mod limits;
 pub mod logging;
 pub mod metrics;

@@ -7,8 +7,6 @@ mod cluster;
 mod counters;
 mod json;
 
-pub use json::Stage;
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

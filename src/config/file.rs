@@ -180,9 +180,10 @@ fn read_timeouts(reader: &mut Reader<'_>, root: &Section<'_>) -> Timeouts {
 fn read_drain(reader: &mut Reader<'_>, root: &Section<'_>) -> Drain {
     let section = reader.section(root, "drain");
     reader.known(&section, &keys::DRAIN);
-    let default = Duration::from_secs(30);
+    let duration = value::duration_or_zero;
     Drain {
-        grace: reader.get_or(&section, "grace", value::duration_or_zero, default),
+        lame_duck: reader.get_or(&section, "lame_duck", duration, Duration::ZERO),
+        grace: reader.get_or(&section, "grace", duration, Duration::from_secs(30)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which keys there are, table by table: those that this version reads, and those that it does not read yet.
+//! Which keys there are, table by table.
 
 /// One table of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,8 +7,6 @@ pub struct Table {
     pub header: &'static str,
     /// The keys and tables in it.
     pub keys: &'static [&'static str],
-    /// Keys that a later version will read, and what is so until then.
-    pub later: &'static [(&'static str, &'static str)],
 }
 
 /// The file as a whole.
@@ -17,7 +15,6 @@ pub const ROOT: Table = Table {
     keys: &[
         "clusters", "admin", "dns", "limits", "timeouts", "drain", "health", "runtime", "log",
     ],
-    later: &[],
 };
 
 /// A cluster.
@@ -41,21 +38,18 @@ pub const CLUSTER: Table = Table {
         "tls",
         "upstream_tls",
     ],
-    later: &[],
 };
 
 /// Some nodes of a cluster.
 pub const NODES: Table = Table {
     header: "[[clusters.<name>.nodes]]",
     keys: &["ids", "port", "advertised_port", "address"],
-    later: &[],
 };
 
 /// One port for all nodes of a cluster.
 pub const SNI: Table = Table {
     header: "[clusters.<name>.sni]",
     keys: &["port", "advertised_port", "bootstrap_host", "node_host"],
-    later: &[],
 };
 
 /// TLS towards clients.
@@ -70,28 +64,24 @@ pub const TLS: Table = Table {
         "crl",
         "ticket_keys",
     ],
-    later: &[],
 };
 
 /// TLS towards brokers.
 pub const UPSTREAM_TLS: Table = Table {
     header: "[clusters.<name>.upstream_tls]",
     keys: &["ca", "certificate", "key", "server_name"],
-    later: &[],
 };
 
 /// The admin listener.
 pub const ADMIN: Table = Table {
     header: "[admin]",
     keys: &["listen"],
-    later: &[],
 };
 
 /// Name resolution.
 pub const DNS: Table = Table {
     header: "[dns]",
     keys: &["servers", "hosts_file"],
-    later: &[],
 };
 
 /// Bounds on what a peer may make this process hold.
@@ -107,7 +97,6 @@ pub const LIMITS: Table = Table {
         "response_rewrite_bytes",
         "sasl_bytes",
     ],
-    later: &[],
 };
 
 /// Bounds on how long a peer may make no progress.
@@ -122,35 +111,30 @@ pub const TIMEOUTS: Table = Table {
         "max_connection_age",
         "keepalive",
     ],
-    later: &[],
 };
 
 /// How the process goes away.
 pub const DRAIN: Table = Table {
     header: "[drain]",
-    keys: &["grace"],
-    later: &[("lame_duck", "the ports close as soon as SIGTERM comes")],
+    keys: &["lame_duck", "grace"],
 };
 
 /// How brokers are probed.
 pub const HEALTH: Table = Table {
     header: "[health]",
     keys: &["interval"],
-    later: &[],
 };
 
 /// Threads, and how they move bytes.
 pub const RUNTIME: Table = Table {
     header: "[runtime]",
     keys: &["threads", "splice"],
-    later: &[],
 };
 
 /// Logging.
 pub const LOG: Table = Table {
     header: "[log]",
     keys: &["level", "format"],
-    later: &[],
 };
 
 /// Every table.

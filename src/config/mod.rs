@@ -208,6 +208,8 @@ pub struct Health {
 /// How this process goes away after SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
+    /// How long it goes on as before after it was told to stop, while load balancers learn that it is going away.
+    pub lame_duck: Duration,
     /// How long requests in flight may take to be answered before their connections are cut.
     pub grace: Duration,
 }

@@ -278,26 +278,17 @@ fn with_underscore(name: &str, value: &DeValue<'_>, known: &Table) -> Option<&'s
     known.find(|known| meant.iter().any(|meant| meant == known))
 }
 
-/// Why a key is refused: it belongs elsewhere, comes with a later version, or is a typing error.
+/// Why a key is refused: it belongs elsewhere, or is a typing error.
 fn refused(name: &str, known: &Table) -> (&'static str, String) {
-    const NOT_YET: &str = "this version does not support it yet";
-    let tables = || std::iter::once(&known).chain(&TABLES);
-    let later = tables().find_map(|table| table.later.iter().find(|(key, _)| *key == name));
-    if let Some((_, until_then)) = later {
-        return (NOT_YET, format!("take it out: {until_then}"));
-    }
-    if let Some(table) = tables().find(|table| table.keys.contains(&name)) {
+    let mut tables = std::iter::once(&known).chain(&TABLES);
+    if let Some(table) = tables.find(|table| table.keys.contains(&name)) {
         let remedy = match table.header {
             "" => format!("[{name}] is a table of its own: take it out of this one"),
             header => format!("it belongs below {header}"),
         };
         return ("unknown key here", remedy);
     }
-    let later = || known.later.iter().map(|(key, _)| *key);
-    let remedy = match nearest(name, known.keys.iter().copied().chain(later())) {
-        Some(nearest) if later().any(|key| key == nearest) => {
-            format!("take it out; did you mean `{nearest}`? This version does not support that yet")
-        }
+    let remedy = match nearest(name, known.keys.iter().copied()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("take it out; the keys here are {}", known.keys.join(", ")),
     };

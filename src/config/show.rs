@@ -70,7 +70,14 @@ impl Config {
                 ("keepalive", off(timeouts.keepalive)),
             ],
         );
-        section(&mut out, "drain", &[("grace", duration(self.drain.grace))]);
+        section(
+            &mut out,
+            "drain",
+            &[
+                ("lame_duck", duration(self.drain.lame_duck)),
+                ("grace", duration(self.drain.grace)),
+            ],
+        );
         section(
             &mut out,
             "health",

@@ -25,6 +25,7 @@ use summed::{Family, Series, Summed};
 pub use threads::count_as_worker;
 use threads::{Counters, Place};
 
+use crate::lifecycle::State;
 use crate::port_map::{Door, Route};
 use crate::protocol::api::{UNKNOWN, carries_addresses};
 use crate::upstream::ConnectError;
@@ -55,6 +56,7 @@ pub struct Metrics {
     families: Families,
     limits: Arc<HashMap<&'static str, IntCounter>>,
     accept_errors: IntCounter,
+    drain_state: IntGauge,
     reloads: Reloads,
     process: Process,
 }
@@ -152,6 +154,11 @@ impl Metrics {
             "Errors of the operating system when accepting connections, such as no file descriptors left.",
         )?;
         registry.register(Box::new(accept_errors.clone()))?;
+        let drain_state = IntGauge::new(
+            "portolan_drain_state",
+            "How far this process is in going away: 0 serving, 1 lame duck, 2 draining.",
+        )?;
+        registry.register(Box::new(drain_state.clone()))?;
         let reloads = Reloads::new(&registry)?;
         let process = Process::new(&registry)?;
         Ok(Metrics {
@@ -161,6 +168,7 @@ impl Metrics {
             families,
             limits: Arc::new(HashMap::from(limits)),
             accept_errors,
+            drain_state,
             reloads,
             process,
             registry,
@@ -264,6 +272,11 @@ impl Metrics {
     /// The operating system did not give us a connection.
     pub fn accept_error(&self) {
         self.accept_errors.inc();
+    }
+
+    /// The process goes on to another stage of its life.
+    pub fn entered(&self, state: State) {
+        self.drain_state.set(state.drain_state());
     }
 
     /// A configuration was put into force, or was not.

@@ -30,9 +30,10 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use accept::Listener;
@@ -47,6 +48,7 @@ use watch::Watch;
 
 use crate::admin::{self, AdminState};
 use crate::config::Config;
+use crate::lifecycle::{Lifecycle, State};
 use crate::limits::{self, ConnectionLimit};
 use crate::metrics::Metrics;
 use crate::port_map::PortMap;
@@ -62,7 +64,7 @@ pub struct Server {
     listeners: Vec<Vec<Listener>>,
     admin: Option<TcpListener>,
     metrics: Arc<Metrics>,
-    ready: Arc<AtomicBool>,
+    life: Lifecycle,
     watch: Watch,
     source: Source,
 }
@@ -103,7 +105,7 @@ impl Server {
             in_force,
             admin,
             metrics,
-            ready: Arc::new(AtomicBool::new(false)),
+            life: Lifecycle::default(),
             watch,
             source: Source::default(),
         })
@@ -128,7 +130,7 @@ impl Server {
         self.admin.as_ref()?.local_addr().ok()
     }
 
-    /// Serves until `shutdown` is ready, then drains. Returns when all connections have ended or `drain.grace` is over.
+    /// Serves until `shutdown` is ready and `drain.lame_duck` is over, then drains. Returns when all connections have ended or `drain.grace` is over.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let threads = self.listeners.len();
         let config = self.in_force.config();
@@ -143,7 +145,7 @@ impl Server {
         let admin = self.admin.map(|socket| {
             let state = AdminState::new(
                 self.metrics.clone(),
-                self.ready.clone(),
+                self.life.clone(),
                 self.in_force.board().clone(),
                 limit.clone(),
             );
@@ -152,7 +154,11 @@ impl Server {
                 let _ = admin_stopped.await;
             }))
         });
-        self.ready.store(true, Ordering::Release);
+        let enter = |state| {
+            self.life.enter(state);
+            self.metrics.entered(state);
+        };
+        enter(State::Serving);
         let version = env!("CARGO_PKG_VERSION");
         // By the names of the configuration: both may be "auto" there.
         info!(
@@ -165,13 +171,21 @@ impl Server {
         let board = self.in_force.board().clone();
         let probes = Probes::start(board, &self.in_force.config().dns)?;
         let mut reloader = Reloader::new(self.in_force, self.watch, self.source, limit);
+        let drain = reloader.drain();
+        let stopped = async {
+            shutdown.await;
+            enter(State::LameDuck);
+            lame_duck(drain.load().lame_duck, &pool).await;
+        };
+        // A lame duck learns of new certificates, too.
         tokio::select! {
-            () = shutdown => {}
+            () = stopped => {}
             never = reloader.run(&pool, &self.metrics) => match never {},
         }
         drop(probes);
+        enter(State::Draining);
         pool.stop_accepting().await;
-        let grace = reloader.config().drain.grace;
+        let grace = drain.load().grace;
         info!(
             connections = pool.sessions(),
             grace_seconds = grace.as_secs_f64(),
@@ -185,6 +199,19 @@ impl Server {
         info!("drained");
         Ok(())
     }
+}
+
+/// Goes on as before for this long, while load balancers learn that no more clients should come here.
+async fn lame_duck(duration: Duration, pool: &Pool) {
+    if duration.is_zero() {
+        return;
+    }
+    info!(
+        connections = pool.sessions(),
+        lame_duck_seconds = duration.as_secs_f64(),
+        "lame duck: /lbz answers 503, new connections are still served"
+    );
+    sleep(duration).await;
 }
 
 fn other(error: impl fmt::Display) -> StartError {

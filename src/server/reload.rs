@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{error, info, warn};
@@ -28,7 +29,7 @@ use super::pool::Pool;
 use super::source::{Read, Source, asked};
 use super::watch::{Looks, TICK, Watch, named};
 use super::{certificates, warn_of_too_many_connections};
-use crate::config::{Config, Faults};
+use crate::config::{Config, Drain, Faults};
 use crate::limits::ConnectionLimit;
 use crate::logging;
 use crate::metrics::Metrics;
@@ -45,6 +46,7 @@ pub(super) struct Reloader {
     watch: Watch,
     source: Source,
     limit: ConnectionLimit,
+    drain: Arc<ArcSwap<Drain>>,
 }
 
 /// What was read: the looks of files before that, and what is in them.
@@ -74,6 +76,7 @@ impl Reloader {
             in_force.board().show_file(file.path.clone());
         }
         Reloader {
+            drain: Arc::new(ArcSwap::from_pointee(in_force.config().drain)),
             in_force,
             watch: Watch::since(looks),
             source,
@@ -81,8 +84,13 @@ impl Reloader {
         }
     }
 
+    /// How the process is to go away, by what is in force when it is looked at.
+    pub(super) fn drain(&self) -> Arc<ArcSwap<Drain>> {
+        self.drain.clone()
+    }
+
     /// The configuration that is in force.
-    pub(super) fn config(&self) -> &Config {
+    fn config(&self) -> &Config {
         self.in_force.config()
     }
 
@@ -208,6 +216,7 @@ impl Reloader {
         pool.changed();
         let config = self.config();
         self.limit.resize(&config.limits, ports, pool.threads());
+        self.drain.store(Arc::new(config.drain));
         logging::set_level(config.log.level);
         metrics.reloaded(true);
         // One that waited for a permit does not hold the port for long.

@@ -8,18 +8,10 @@ use super::Board;
 use super::cluster::ClusterStatus;
 use super::counters::Counters;
 use crate::calendar::utc;
+use crate::lifecycle::{Lifecycle, State};
 use crate::metrics::Metrics;
 
 const DAY: i64 = 24 * 3600;
-
-/// Where this process stands between its start and its end.
-#[derive(Clone, Copy, Debug)]
-pub struct Stage {
-    /// `starting`, `serving`, `lame_duck` or `draining`.
-    pub word: &'static str,
-    /// Since when it goes away.
-    pub leaving_since: Option<SystemTime>,
-}
 
 #[derive(Debug, Serialize)]
 struct Status {
@@ -75,7 +67,7 @@ impl Board {
     pub fn json(
         &self,
         metrics: &Metrics,
-        stage: Stage,
+        life: &Lifecycle,
         connection_limit: usize,
     ) -> Result<String, serde_json::Error> {
         let counters = Counters::new(metrics.gather());
@@ -96,8 +88,8 @@ impl Board {
             commit: None,
             started: utc(self.started),
             uptime_seconds: (self.began.elapsed().as_secs_f64() * 10.0).round() / 10.0,
-            state: stage.word,
-            drain: stage.leaving_since.map(|since| Drain {
+            state: life.state().word(),
+            drain: leaving_since(life).map(|since| Drain {
                 since: utc(since),
                 connections_left: connections,
             }),
@@ -125,6 +117,11 @@ impl Board {
         };
         serde_json::to_string(&status)
     }
+}
+
+fn leaving_since(life: &Lifecycle) -> Option<SystemTime> {
+    let since = life.since(State::LameDuck);
+    since.or_else(|| life.since(State::Draining))
 }
 
 /// Whole days; negative once it is over.

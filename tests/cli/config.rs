@@ -29,7 +29,7 @@ fn a_good_file_is_ok_and_its_port_table_is_shown() {
 
 #[test]
 fn a_bad_file_is_78_for_every_command_with_all_faults_on_stderr() {
-    let file = file("[clusters.main]\nadvertised_host = \"*\"\n[drain]\nlame_duck = \"15s\"\n");
+    let file = file("[clusters.main]\nadvertised_host = \"*\"\n[drain]\nlame_duck = 15\n");
     for reader in READERS {
         let outcome = run(reader.iter().copied().chain([path(&file)]));
         assert_eq!(outcome.code, Some(78), "{reader:?}");
@@ -48,8 +48,8 @@ line 1: clusters.main.nodes: missing: no node has a port
     port = 9093
 line 2: clusters.main.advertised_host: \"*\" is a wildcard, which no client can connect to
     write the name or address that clients outside use, such as \"kafka.example.com\"
-line 4: drain.lame_duck: this version does not support it yet
-    take it out: the ports close as soon as SIGTERM comes
+line 4: drain.lame_duck: 15 has no unit
+    write a whole number with a unit (ms, s, m, h), such as \"30s\"
 ",
                 path(&file)
             ),

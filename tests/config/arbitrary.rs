@@ -188,19 +188,19 @@ pub fn rest() -> impl Strategy<Value = String> {
         (prop::collection::vec(server, 0..3), text),
         (count(), 1..100_000u32, size(), size(), size(), per_client),
         (time(), time(), time(), time_or_off(), keepalive, time(), time_or_off()),
-        (time(), time_or_off(), count(), prop::bool::ANY),
+        ((time(), time()), time_or_off(), count(), prop::bool::ANY),
         (
             prop_oneof![Just("error"), Just("warn"), Just("info"), Just("debug"), Just("trace")],
             prop_oneof![Just("text"), Just("json")],
         ),
     )
-        .prop_map(|(admin, (servers, hosts), limits, times, (grace, interval, threads, splice), (level, format))| {
+        .prop_map(|(admin, (servers, hosts), limits, times, ((lame_duck, grace), interval, threads, splice), (level, format))| {
             format!(
                 "[admin]\nlisten = \"{admin}\"\n[dns]\nservers = {servers:?}\nhosts_file = {}\n\
                  [limits]\nconnections = {}\nin_flight = {}\nrequest_bytes = {}\nresponse_rewrite_bytes = {}\n\
                  sasl_bytes = {}\n{}\n[timeouts]\nconnect = \"{}\"\nfirst_bytes = \"{}\"\nstalled_write = \"{}\"\n\
                  idle = \"{}\"\nkeepalive = \"{}\"\ntls_handshake = \"{}\"\n\
-                 max_connection_age = \"{}\"\n[drain]\ngrace = \"{grace}\"\n[health]\ninterval = \"{interval}\"\n[runtime]\nthreads = {threads}\nsplice = {splice}\n\
+                 max_connection_age = \"{}\"\n[drain]\nlame_duck = \"{lame_duck}\"\ngrace = \"{grace}\"\n[health]\ninterval = \"{interval}\"\n[runtime]\nthreads = {threads}\nsplice = {splice}\n\
                  [log]\nlevel = \"{level}\"\nformat = \"{format}\"\n",
                 toml::Value::from(hosts),
                 limits.0, limits.1, limits.2, limits.3, limits.4, limits.5,

@@ -144,7 +144,7 @@ fn it_has_every_key_that_is_read_and_no_other() {
 fn each_key_that_is_left_out_has_the_value_that_it_says() {
     let full = parse(&full());
     let optional = optional();
-    assert_eq!(optional.len(), 45, "{optional:?}");
+    assert_eq!(optional.len(), 46, "{optional:?}");
     for path in optional {
         assert_eq!(parse(&without(&path)), full, "{path} is not at its default");
     }
@@ -209,6 +209,7 @@ fn each_key_with_another_value_makes_another_configuration() {
         ("timeouts.idle", "\"1s\""),
         ("timeouts.max_connection_age", "\"1h\""),
         ("timeouts.keepalive", "\"off\""),
+        ("drain.lame_duck", "\"1s\""),
         ("drain.grace", "\"1s\""),
         ("health.interval", "\"1s\""),
         ("runtime.threads", "1"),

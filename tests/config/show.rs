@@ -57,7 +57,8 @@ max_connection_age = \"off\"
 keepalive          = \"60s\"
 
 [drain]
-grace = \"30s\"
+lame_duck = \"0s\"
+grace     = \"30s\"
 
 [health]
 interval = \"5s\"

@@ -81,7 +81,8 @@ fn a_duration_is_0_only_where_that_means_something() {
         value_refused("timeouts", "idle", "\"0s\""),
         "it must be more than 0\n    write a time that is enough, such as \"30s\", or \"off\""
     );
-    let config = config(&in_table("drain", "grace = \"0s\""));
+    let config = config(&in_table("drain", "lame_duck = \"0s\"\ngrace = \"0s\""));
+    assert_eq!(config.drain.lame_duck, Duration::ZERO);
     assert_eq!(config.drain.grace, Duration::ZERO);
 }
 

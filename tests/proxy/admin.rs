@@ -41,7 +41,7 @@ fn an_unknown_path_is_not_found_and_lists_the_known_ones() {
     let proxy = Setup::with(&broker).start();
     let (status, body) = proxy.get("/health");
     assert_eq!(status, 404);
-    for path in ["/livez", "/readyz", "/metrics"] {
+    for path in ["/livez", "/readyz", "/lbz", "/metrics"] {
         assert!(body.contains(path), "{body}");
     }
 }

@@ -26,6 +26,7 @@ mod garbage;
 mod haproxy;
 mod headers;
 mod health;
+mod lame_duck;
 mod large;
 mod leaks;
 mod learned;

@@ -140,6 +140,11 @@ impl Cluster {
         (self.address(id), DIRECT_PORT).into()
     }
 
+    /// What a node has logged.
+    pub fn server_log(&self, id: i32) -> String {
+        fs::read_to_string(self.node_dir(id).join("server.log")).unwrap_or_default()
+    }
+
     /// A connection to a node that is up.
     pub fn wire(&self, id: i32) -> Wire {
         Wire::connect(self.direct(id)).expect("the broker accepts")

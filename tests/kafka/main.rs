@@ -27,6 +27,7 @@ mod endpoints;
 mod front;
 mod go;
 mod haproxy;
+mod health;
 mod identities;
 mod java;
 mod libraries;

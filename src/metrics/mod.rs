@@ -284,6 +284,11 @@ impl Metrics {
         self.reloads.count(success);
     }
 
+    /// From now on there may be so many client connections.
+    pub fn connections_limited(&self, most: usize) {
+        self.reloads.connections_limited(most);
+    }
+
     /// Until when a certificate of a cluster is good, in seconds since 1970; `None` where there is none.
     pub fn certificate_expires(&self, cluster: &str, side: Side, not_after: Option<i64>) {
         self.reloads.expires(cluster, side, not_after);

@@ -1,6 +1,6 @@
-//! What became of reloads, and until when certificates are good.
+//! What became of reloads, how many connections there may be by what is in force, and until when certificates are good.
 
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// Whom a certificate is shown to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,7 @@ pub enum Side {
 pub(super) struct Reloads {
     success: IntCounter,
     failure: IntCounter,
+    max_connections: IntGauge,
     expiry: GaugeVec,
 }
 
@@ -30,6 +31,11 @@ impl Reloads {
             &["result"],
         )?;
         registry.register(Box::new(results.clone()))?;
+        let max_connections = IntGauge::new(
+            "portolan_max_connections",
+            "How many client connections there may be at one time: limits.connections, or what \"auto\" makes of it.",
+        )?;
+        registry.register(Box::new(max_connections.clone()))?;
         let expiry = GaugeVec::new(
             Opts::new(
                 "portolan_certificate_expiry_timestamp_seconds",
@@ -41,6 +47,7 @@ impl Reloads {
         Ok(Reloads {
             success: results.with_label_values(&["success"]),
             failure: results.with_label_values(&["failure"]),
+            max_connections,
             expiry,
         })
     }
@@ -50,6 +57,11 @@ impl Reloads {
             true => self.success.inc(),
             false => self.failure.inc(),
         }
+    }
+
+    pub(super) fn connections_limited(&self, most: usize) {
+        self.max_connections
+            .set(i64::try_from(most).unwrap_or(i64::MAX));
     }
 
     pub(super) fn expires(&self, cluster: &str, side: Side, not_after: Option<i64>) {

@@ -135,6 +135,7 @@ impl Server {
         let threads = self.listeners.len();
         let config = self.in_force.config();
         let limit = ConnectionLimit::new(&config.limits, count_ports(config), threads);
+        self.metrics.connections_limited(limit.most());
         let shared = ForWorkers {
             dns: config.dns.clone(),
             limit: limit.clone(),

@@ -217,6 +217,7 @@ impl Reloader {
         let config = self.config();
         self.limit.resize(&config.limits, ports, pool.threads());
         self.drain.store(Arc::new(config.drain));
+        metrics.connections_limited(self.limit.most());
         logging::set_level(config.log.level);
         metrics.reloaded(true);
         // One that waited for a permit does not hold the port for long.

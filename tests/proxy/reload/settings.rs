@@ -24,6 +24,8 @@ fn who_waits_for_a_connection_gets_one_when_there_may_be_more() {
         setup.clone().section(&limits).toml()
     };
     let reloading = Reloading::start(&config(1));
+    let allowed = || reloading.proxy.metric("portolan_max_connections");
+    assert_eq!(allowed(), 1.0);
     let bootstrap = reloading.proxy.bootstrap("main");
     let mut first = Client::connect(bootstrap);
     assert_eq!(who(&mut first), "broker");
@@ -34,6 +36,7 @@ fn who_waits_for_a_connection_gets_one_when_there_may_be_more() {
     assert!(second.is_silent());
     reloading.reload(&config(2));
     assert_eq!(second.frame()[4..], *b"broker");
+    assert_eq!(allowed(), 2.0);
     assert_eq!(
         reloading.last("reloaded", "changes"),
         "limits.connections changed"

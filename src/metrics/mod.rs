@@ -284,6 +284,11 @@ impl Metrics {
         self.reloads.count(success);
     }
 
+    /// Whether the configuration that was read last, with the files that it names, is in force.
+    pub fn last_reload(&self, is_in_force: bool) {
+        self.reloads.last(is_in_force);
+    }
+
     /// From now on there may be so many client connections.
     pub fn connections_limited(&self, most: usize) {
         self.reloads.connections_limited(most);

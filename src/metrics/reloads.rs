@@ -16,6 +16,7 @@ pub enum Side {
 pub(super) struct Reloads {
     success: IntCounter,
     failure: IntCounter,
+    last: IntGauge,
     max_connections: IntGauge,
     expiry: GaugeVec,
 }
@@ -31,6 +32,12 @@ impl Reloads {
             &["result"],
         )?;
         registry.register(Box::new(results.clone()))?;
+        let last = IntGauge::new(
+            "portolan_config_last_reload_successful",
+            "1 while the configuration that was read last is in force, 0 from when it was refused: the next start would fail by it.",
+        )?;
+        last.set(1);
+        registry.register(Box::new(last.clone()))?;
         let max_connections = IntGauge::new(
             "portolan_max_connections",
             "How many client connections there may be at one time: limits.connections, or what \"auto\" makes of it.",
@@ -47,6 +54,7 @@ impl Reloads {
         Ok(Reloads {
             success: results.with_label_values(&["success"]),
             failure: results.with_label_values(&["failure"]),
+            last,
             max_connections,
             expiry,
         })
@@ -57,6 +65,10 @@ impl Reloads {
             true => self.success.inc(),
             false => self.failure.inc(),
         }
+    }
+
+    pub(super) fn last(&self, is_in_force: bool) {
+        self.last.set(i64::from(is_in_force));
     }
 
     pub(super) fn connections_limited(&self, most: usize) {

@@ -139,6 +139,7 @@ impl Reloader {
             // There are no files without a configuration.
             (None, Ok(_)) => Ok(()),
         };
+        metrics.last_reload(outcome.is_ok());
         self.watch = Watch::since(looks.clone());
         let Err(faults) = outcome else {
             return;

@@ -155,8 +155,10 @@ fn certificates_are_replaced_while_the_configuration_is_broken() {
     let mut client = connect(reloading.proxy.bootstrap("main"), &pki.client());
     assert_eq!(shown(&mut client), own(&second));
     assert_eq!(who(&mut client), "broker");
-    // What is wrong with the configuration was told already.
+    // What is wrong with the configuration was told already, and still is.
     assert_eq!(reloading.failures(), 1.0);
+    assert!(!reloading.is_as_read());
+    reloading.reload(&setup.toml());
 }
 
 #[test]

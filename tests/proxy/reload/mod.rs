@@ -20,6 +20,7 @@ use crate::setup::heartbeat;
 
 const SUCCESS: &str = "portolan_config_reloads_total{result=\"success\"}";
 const FAILURE: &str = "portolan_config_reloads_total{result=\"failure\"}";
+const LAST: &str = "portolan_config_last_reload_successful";
 
 /// A proxy whose configuration is in a file.
 pub(super) struct Reloading {
@@ -33,6 +34,7 @@ impl Reloading {
         let file = write(directory.path(), "portolan.toml", &completed(config));
         let proxy = Proxy::start_with_file(&file);
         assert_eq!((proxy.metric(SUCCESS), proxy.metric(FAILURE)), (0.0, 0.0));
+        assert_eq!(proxy.metric(LAST), 1.0);
         Reloading { proxy, directory }
     }
 
@@ -47,6 +49,7 @@ impl Reloading {
         self.write(config);
         self.proxy.signal(Signal::HUP);
         self.wait_for_successes(before + 1.0);
+        self.proxy.wait_for_metric(LAST, 1.0);
         // It is counted before ports that are gone are closed, and told after that.
         wait_until("the log", || self.told("reloaded") as f64 > before);
     }
@@ -60,10 +63,16 @@ impl Reloading {
         self.wait_for_failures(failures + 1.0);
         wait_until("the log", || self.told(REFUSED) > told);
         assert_eq!(self.successes(), successes);
+        assert!(!self.is_as_read());
         let log = self.proxy.log();
         let last = log.iter().rfind(|line| line["message"] == REFUSED);
         let faults = last.and_then(|line| line["faults"].as_str());
         faults.expect("faults").to_owned()
+    }
+
+    /// Whether what was read last is in force.
+    pub(super) fn is_as_read(&self) -> bool {
+        self.proxy.metric(LAST) > 0.0
     }
 
     pub(super) fn successes(&self) -> f64 {

@@ -1,0 +1,224 @@
+//! What the queries ask for is there: every metric, every label and every value of a label, in a real scrape of the proxy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex_lite::Regex;
+
+use crate::common::certificates::Authority;
+use crate::common::proxy::Proxy;
+use crate::{Query, dashboard, queries, text};
+
+/// Metrics that the queries ask for and that this version does not have yet, with their labels.
+const TO_COME: &[(&str, &[&str])] = &[
+    ("portolan_request_seconds", &["cluster", "api", "le"]),
+    ("portolan_proxy_seconds", &["cluster", "le"]),
+    ("portolan_in_flight", &["cluster"]),
+    (
+        "portolan_node_bytes_total",
+        &["cluster", "node", "direction"],
+    ),
+    ("portolan_client_software", &["cluster", "name", "version"]),
+    ("portolan_node_reachable", &["cluster", "node"]),
+    ("portolan_drain_state", &[]),
+];
+
+/// Labels that Prometheus puts to everything that it scrapes.
+const OF_THE_TARGET: [&str; 3] = ["namespace", "job", "instance"];
+
+/// The values of each label of each metric.
+type Scrape = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+/// What a proxy with TLS on both sides tells when nothing has happened yet.
+fn scrape() -> Scrape {
+    let directory = tempfile::tempdir().expect("a directory");
+    let authority = Authority::new("Root");
+    let shown = authority.server(&["localhost"]);
+    let shown = shown.write(directory.path(), "proxy");
+    let proxy = Proxy::start(&format!(
+        "[clusters.main]\nbootstrap_servers = [\"127.0.0.1:1\"]\nadvertised_host = \"localhost\"\n\
+         listen_address = \"127.0.0.1\"\nbootstrap_port = 0\n\
+         [[clusters.main.nodes]]\nids = \"0-2\"\nport = 0\n\
+         [clusters.main.tls]\ncertificate = {:?}\nkey = {:?}\n",
+        shown.certificate, shown.key
+    ));
+    let (status, text) = proxy.get("/metrics");
+    assert_eq!(status, 200);
+    let label = Regex::new(r#"([a-z_]+)="([^"]*)""#).expect("a pattern");
+    let mut scrape = Scrape::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        let labels = scrape.entry(name.to_owned()).or_default();
+        for found in label.captures_iter(line) {
+            let values = labels.entry(found[1].to_owned()).or_default();
+            values.insert(found[2].to_owned());
+        }
+    }
+    scrape
+}
+
+/// A metric in a query, with what its labels are compared to.
+#[derive(Debug)]
+struct Selector {
+    metric: String,
+    matchers: Vec<(String, String)>,
+}
+
+/// Those of ours and of the process; not `up` and `ALERTS`, which are Prometheus' own.
+fn selectors(promql: &str) -> Vec<Selector> {
+    let selector =
+        Regex::new(r"\b((?:portolan|process)_[a-z0-9_]+)(\{[^}]*\})?").expect("a pattern");
+    let matcher = Regex::new(r#"([a-z_]+)\s*(?:=~|!~|!=|=)\s*"([^"]*)""#).expect("a pattern");
+    selector
+        .captures_iter(promql)
+        .map(|found| {
+            let braces = found.get(2).map_or("", |braces| braces.as_str());
+            let matchers = matcher.captures_iter(braces);
+            let matchers = matchers.map(|m| (m[1].to_owned(), m[2].to_owned()));
+            Selector {
+                metric: found[1].to_owned(),
+                matchers: matchers.collect(),
+            }
+        })
+        .collect()
+}
+
+/// The labels of a metric that is still to come.
+fn to_come(metric: &str) -> Option<&'static [&'static str]> {
+    let family = ["_bucket", "_sum", "_count"]
+        .iter()
+        .find_map(|suffix| metric.strip_suffix(suffix))
+        .unwrap_or(metric);
+    let found = TO_COME
+        .iter()
+        .find(|(name, _)| [metric, family].contains(name));
+    found.map(|(_, labels)| *labels)
+}
+
+/// The labels that each series of a metric has, beside the target's.
+fn labels(scrape: &Scrape, metric: &str, place: &str) -> BTreeSet<String> {
+    match (scrape.get(metric), to_come(metric)) {
+        (Some(labels), _) => labels.keys().cloned().collect(),
+        (None, Some(labels)) => labels.iter().map(|&label| label.to_owned()).collect(),
+        (None, None) => panic!("{place}: the proxy has no metric {metric}"),
+    }
+}
+
+#[test]
+fn every_metric_and_what_is_asked_of_its_labels_is_in_a_scrape() {
+    let scrape = scrape();
+    let mut compared = 0;
+    for Query { place, promql } in queries() {
+        for Selector { metric, matchers } in selectors(&promql) {
+            let labels = labels(&scrape, &metric, &place);
+            for (label, value) in matchers {
+                let is_targets = OF_THE_TARGET.contains(&label.as_str());
+                assert!(
+                    is_targets || labels.contains(&label),
+                    "{place}: {metric} has no label {label}"
+                );
+                let Some(values) = scrape.get(&metric).and_then(|of| of.get(&label)) else {
+                    continue;
+                };
+                // What a variable stands for is compared to nothing.
+                for value in value.split('|').filter(|_| label != "cluster") {
+                    compared += 1;
+                    assert!(values.contains(value), "{place}: {metric}: {label}={value}");
+                }
+            }
+        }
+    }
+    assert!(compared > 40, "only {compared} values");
+}
+
+#[test]
+fn queries_group_and_name_by_labels_that_are_there() {
+    let scrape = scrape();
+    let grouping = Regex::new(r"\b(?:by|on|without|group_left)\s*\(([^)]*)\)").expect("a pattern");
+    let known = |query: &Query| -> BTreeSet<String> {
+        let of_metrics = selectors(&query.promql)
+            .into_iter()
+            .flat_map(|selector| labels(&scrape, &selector.metric, &query.place));
+        of_metrics.chain(OF_THE_TARGET.map(str::to_owned)).collect()
+    };
+    let mut checked = 0;
+    for query in queries() {
+        let known = known(&query);
+        for found in grouping.captures_iter(&query.promql) {
+            for label in found[1].split(',').map(str::trim) {
+                checked += 1;
+                assert!(known.contains(label), "{query:?}: {label}");
+            }
+        }
+    }
+    for (query, names) in dashboard::legends() {
+        let known = known(&query);
+        for name in names {
+            checked += 1;
+            assert!(known.contains(&name), "{query:?}: {name}");
+        }
+    }
+    assert!(checked > 100, "only {checked} labels");
+}
+
+#[test]
+fn what_is_to_come_is_not_there_yet_and_is_asked_for() {
+    let scrape = scrape();
+    let asked: BTreeSet<String> = queries()
+        .iter()
+        .flat_map(|query| selectors(&query.promql))
+        .map(|selector| selector.metric)
+        .collect();
+    for (name, _) in TO_COME {
+        let is_there = |metric: &str| scrape.contains_key(metric);
+        let count = format!("{name}_count");
+        assert!(
+            !is_there(name) && !is_there(&count),
+            "take {name} out of TO_COME"
+        );
+        assert!(
+            asked.iter().any(|metric| metric.starts_with(name)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn variables_take_their_values_from_a_metric_that_is_there() {
+    let scrape = scrape();
+    let values = Regex::new(r"label_values\(([a-z_]+), ([a-z]+)\)").expect("a pattern");
+    let dashboard = text("dashboard.json");
+    let mut found = 0;
+    for variable in values.captures_iter(&dashboard) {
+        found += 1;
+        let labels = labels(&scrape, &variable[1], "a variable");
+        let label = &variable[2];
+        assert!(labels.contains(label) || OF_THE_TARGET.contains(&label));
+    }
+    assert_eq!(found, 4, "each of two, twice");
+}
+
+#[test]
+fn unit_tests_are_about_metrics_that_are_there() {
+    let scrape = scrape();
+    let tests = text("alerts_test.yaml");
+    let series: Vec<Selector> = tests
+        .lines()
+        .filter(|line| line.contains("series: '"))
+        .flat_map(selectors)
+        .collect();
+    assert!(series.len() > 80, "only {}", series.len());
+    for Selector { metric, matchers } in series {
+        let mut labels = labels(&scrape, &metric, "alerts_test.yaml");
+        labels.extend(OF_THE_TARGET.map(str::to_owned));
+        let given: BTreeSet<String> = matchers.iter().map(|m| m.0.clone()).collect();
+        for label in &given {
+            assert!(labels.contains(label), "{metric}: {label}");
+        }
+        for (label, value) in matchers
+            .iter()
+            .filter(|m| ["reason", "limit"].contains(&m.0.as_str()))
+        {
+            assert!(scrape[&metric][label].contains(value), "{metric}: {value}");
+        }
+    }
+}

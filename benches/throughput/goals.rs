@@ -52,6 +52,7 @@ pub struct Goal {
 pub const H: Base = Base::Route(RouteId::HaproxyForced);
 pub const A: Base = Base::Route(RouteId::HaproxyAuto);
 pub const G: Base = Base::Route(RouteId::KafkaProxy);
+pub const R: Base = Base::Route(RouteId::Relay);
 
 /// For a produced batch of this size.
 pub fn produce(kilobytes: usize) -> Vec<Goal> {

@@ -2,7 +2,8 @@
 //!
 //! [`frames`] are what Kafka's clients and brokers would send; [`wire`] repeats them cheaply over a [`stream`], in plaintext or
 //! through [`tls`]; [`client`] (or [`connects`], where connections are the load) and [`broker`] are the two ends. [`routes`] are the
-//! ways between them, each a [`process`] with the configuration in [`configs`], and [`standing`] while it is measured. [`cases`] says
+//! ways between them, each a [`process`] with the configuration in [`configs`] (one of them is ourselves, [`relay`]), and [`standing`]
+//! while it is measured. [`cases`] says
 //! what is run and what is to be reached ([`goals`]); [`rounds`] runs it, [`syscalls`] and [`footprint`] measure what needs a pass of
 //! its own. [`results`] compares within rounds, and [`report`], [`handshakes`], [`json`] and [`svg`] show it.
 //! `--real-kafka` is in [`real_kafka`].
@@ -39,6 +40,7 @@ mod parse;
 mod passes;
 mod process;
 mod real_kafka;
+mod relay;
 mod report;
 mod results;
 mod rounds;
@@ -74,6 +76,15 @@ const SCRATCH: &str = "run-";
 fn main() -> ExitCode {
     let options = Options::parse();
     raise_fd_limit();
+    if let Some(file) = &options.relay {
+        return match relay::run(file) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let output = output_directory();
     remove_left_behind(&output);
     let scratch = tempfile::Builder::new()

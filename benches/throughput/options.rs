@@ -64,6 +64,9 @@ pub struct Options {
     pub nginx: Option<PathBuf>,
     #[arg(long, value_name = "PATH")]
     pub kafka_proxy: Option<PathBuf>,
+    /// Be the route `relay`
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub relay: Option<PathBuf>,
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -126,7 +129,11 @@ impl Options {
     /// is added to it.
     pub fn routes(&self) -> Vec<Route> {
         let wanted = |id: &RouteId| match &*self.routes {
-            [] => (id.is_quick() || !self.quick) && (!self.tls || id.encrypts(Legs::Client)),
+            [] => match self.tls {
+                _ if self.quick && !id.is_quick() => false,
+                true => id.encrypts(Legs::Client),
+                false => !id.is_for_tls(),
+            },
             named => *id == RouteId::Direct || named.contains(id),
         };
         let wanted = RouteId::ALL.into_iter().filter(wanted);

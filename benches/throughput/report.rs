@@ -7,9 +7,8 @@ use crate::goals::{self, Base, Measure};
 use crate::handshakes;
 use crate::measured::Measured;
 use crate::passes;
-use crate::results::{Results, Verdict};
+use crate::results::{Ratio, Results, Verdict};
 use crate::routes::{Route, RouteId};
-use crate::statistics::Spread;
 use crate::tls::{self, Legs};
 
 /// Everything, as one text.
@@ -21,7 +20,7 @@ pub fn markdown(measured: &Measured, verdicts: &[Verdict]) -> String {
     if !measured.runs.is_empty() {
         absolutes(&mut text, measured, &results);
         relatives(&mut text, measured, &results);
-        judged(&mut text, verdicts);
+        judged(&mut text, measured, verdicts);
         handshakes::table(&mut text, &results);
     }
     passes::calls(&mut text, measured);
@@ -140,47 +139,62 @@ fn absolute_row(text: &mut String, case: &Case, id: RouteId, results: &Results) 
 }
 
 fn relatives(text: &mut String, measured: &Measured, results: &Results) {
-    let bases = [
+    let mut bases = vec![
         goals::H,
         goals::A,
         Base::Route(RouteId::HaproxyOff),
         Base::Route(RouteId::Nginx),
         goals::G,
     ];
+    if has_relay(measured) {
+        bases.push(goals::R);
+    }
     text.push_str("\n### CPU of portolan, relative to the others\n\n| case |");
-    for base in bases {
+    for base in &bases {
         let _ = write!(text, " / {} |", base.label());
     }
-    text.push_str("\n|---|---|---|---|---|---|\n");
+    let _ = writeln!(text, "\n|---{}|", "|---".repeat(bases.len()));
     for case in &measured.cases {
         let _ = write!(text, "| {} |", case.name);
-        for base in bases {
-            let ratio = results.ratio(case, Measure::Cpu, RouteId::Portolan, base);
-            let _ = write!(text, " {} |", ratio.map_or("-".into(), spread));
+        for base in &bases {
+            let ratio = results.ratio(case, Measure::Cpu, RouteId::Portolan, *base);
+            let _ = write!(
+                text,
+                " {} |",
+                ratio.map_or("-".into(), |r| spread(r.into()))
+            );
         }
         text.push('\n');
     }
 }
 
-fn judged(text: &mut String, verdicts: &[Verdict]) {
-    text.push_str(
-        "\n### Goals\n\n| case | measure | relative to | measured | must | stretch | holds |\n|---|---|---|---|---|---|---|\n",
-    );
+fn judged(text: &mut String, measured: &Measured, verdicts: &[Verdict]) {
+    text.push_str("\n### Goals\n\n");
+    let has_relay = has_relay(measured);
+    let mut columns = vec!["case", "measure", "relative to", "measured"];
+    if has_relay {
+        text.push_str(
+            "Beside what was measured of portolan stands what R makes of the same goal: one that R misses as well is more than this way of \
+             writing a proxy gives on this machine.\n\n",
+        );
+        columns.push("R");
+    }
+    columns.extend(["must", "stretch", "holds"]);
+    let _ = writeln!(text, "| {} |", columns.join(" | "));
+    let _ = writeln!(text, "{}|", "|---".repeat(columns.len()));
     for verdict in verdicts {
-        let ratio = verdict.ratio.map_or("-".to_owned(), |ratio| {
-            spread(Spread {
-                median: ratio.median,
-                least: ratio.least,
-                most: ratio.most,
-                count: ratio.rounds,
-            })
-        });
+        let ratio = |ratio: Option<Ratio>| ratio.map_or("-".to_owned(), spread);
+        let relay = match has_relay {
+            true => format!(" {} |", ratio(verdict.relay)),
+            false => String::new(),
+        };
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {ratio} | {:.2} | {} | {} |",
+            "| {} | {} | {} | {} |{relay} {:.2} | {} | {} |",
             verdict.case,
             verdict.measure,
             verdict.base,
+            ratio(verdict.ratio),
             verdict.must,
             verdict.stretch.map_or("-".into(), |s| format!("{s:.2}")),
             verdict.holds,
@@ -188,11 +202,19 @@ fn judged(text: &mut String, verdicts: &[Verdict]) {
     }
 }
 
-fn spread(spread: Spread) -> String {
-    format!(
-        "{:.2} ({:.2}..{:.2})",
-        spread.median, spread.least, spread.most
-    )
+fn has_relay(measured: &Measured) -> bool {
+    let mut routes = measured.routes.iter();
+    routes.any(|route| route.id == RouteId::Relay)
+}
+
+fn spread(ratio: Ratio) -> String {
+    let Ratio {
+        median,
+        least,
+        most,
+        ..
+    } = ratio;
+    format!("{median:.2} ({least:.2}..{most:.2})")
 }
 
 /// Three digits that mean something.

@@ -23,6 +23,8 @@ pub struct Verdict {
     pub base: &'static str,
     /// `None`: the base was not measured, or nothing could be divided by it.
     pub ratio: Option<Ratio>,
+    /// The same of the relay, where it was measured.
+    pub relay: Option<Ratio>,
     pub must: f64,
     pub stretch: Option<f64>,
     pub holds: &'static str,
@@ -35,6 +37,17 @@ pub struct Ratio {
     pub least: f64,
     pub most: f64,
     pub rounds: usize,
+}
+
+impl From<Spread> for Ratio {
+    fn from(spread: Spread) -> Self {
+        Ratio {
+            median: spread.median,
+            least: spread.least,
+            most: spread.most,
+            rounds: spread.count,
+        }
+    }
 }
 
 impl<'a> Results<'a> {
@@ -100,17 +113,14 @@ impl<'a> Results<'a> {
     }
 
     fn verdict(&self, case: &Case, goal: &Goal) -> Verdict {
-        let ratio = self.ratio(case, goal.measure, RouteId::Portolan, goal.base);
+        let ratio = |id| self.ratio(case, goal.measure, id, goal.base);
+        let (ratio, relay) = (ratio(RouteId::Portolan), ratio(RouteId::Relay));
         Verdict {
             case: case.name.clone(),
             measure: goal.measure.label(),
             base: goal.base.label(),
-            ratio: ratio.map(|spread| Ratio {
-                median: spread.median,
-                least: spread.least,
-                most: spread.most,
-                rounds: spread.count,
-            }),
+            ratio: ratio.map(Ratio::from),
+            relay: relay.map(Ratio::from),
             must: goal.must,
             stretch: goal.stretch,
             holds: holds(ratio.map(|spread| spread.median), goal.must, goal.stretch),

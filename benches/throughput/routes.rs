@@ -7,6 +7,7 @@ use crate::configs::{self, Splice};
 use crate::front::{Front, Pair};
 use crate::options::Options;
 use crate::process::{self, Plan, Process};
+use crate::relay;
 use crate::tls::Legs;
 
 /// A way from the client to the broker.
@@ -21,11 +22,12 @@ pub enum RouteId {
     HaproxyOff,
     Nginx,
     KafkaProxy,
+    Relay,
 }
 
 impl RouteId {
     /// In the order in which they are shown.
-    pub const ALL: [RouteId; 8] = [
+    pub const ALL: [RouteId; 9] = [
         RouteId::Direct,
         RouteId::Portolan,
         RouteId::PortolanNoSplice,
@@ -34,6 +36,7 @@ impl RouteId {
         RouteId::HaproxyOff,
         RouteId::Nginx,
         RouteId::KafkaProxy,
+        RouteId::Relay,
     ];
 
     /// What `--routes` and the tables call it.
@@ -47,6 +50,7 @@ impl RouteId {
             RouteId::HaproxyOff => "haproxy-off",
             RouteId::Nginx => "nginx",
             RouteId::KafkaProxy => "kafka-proxy",
+            RouteId::Relay => "relay",
         }
     }
 
@@ -56,6 +60,7 @@ impl RouteId {
             RouteId::HaproxyForced => "H",
             RouteId::HaproxyAuto => "A",
             RouteId::KafkaProxy => "G",
+            RouteId::Relay => "R",
             other => other.name(),
         }
     }
@@ -73,6 +78,9 @@ impl RouteId {
             RouteId::HaproxyOff => "mode tcp as by default, without splice, nbthread 1",
             RouteId::Nginx => "stream, one worker",
             RouteId::KafkaProxy => "G: defaults, GOMAXPROCS=1",
+            RouteId::Relay => {
+                "R: a blind relay on tokio and tokio-rustls with 32 KiB buffers, one thread"
+            }
         }
     }
 
@@ -80,7 +88,11 @@ impl RouteId {
     pub fn is_blind(self) -> bool {
         matches!(
             self,
-            RouteId::HaproxyForced | RouteId::HaproxyAuto | RouteId::HaproxyOff | RouteId::Nginx
+            RouteId::HaproxyForced
+                | RouteId::HaproxyAuto
+                | RouteId::HaproxyOff
+                | RouteId::Nginx
+                | RouteId::Relay
         )
     }
 
@@ -88,7 +100,11 @@ impl RouteId {
     pub fn encrypts(self, legs: Legs) -> bool {
         let encrypts = matches!(
             self,
-            RouteId::Direct | RouteId::Portolan | RouteId::HaproxyAuto | RouteId::Nginx
+            RouteId::Direct
+                | RouteId::Portolan
+                | RouteId::HaproxyAuto
+                | RouteId::Nginx
+                | RouteId::Relay
         );
         legs == Legs::None || encrypts
     }
@@ -96,6 +112,11 @@ impl RouteId {
     /// Part of `--quick`, unless `--routes` says otherwise.
     pub fn is_quick(self) -> bool {
         !matches!(self, RouteId::PortolanNoSplice | RouteId::HaproxyOff)
+    }
+
+    /// Part of `--tls` alone, unless `--routes` says otherwise: what the relay tells in plaintext is not worth its time in every run.
+    pub fn is_for_tls(self) -> bool {
+        self == RouteId::Relay
     }
 }
 
@@ -167,6 +188,10 @@ impl Route {
                 configs::kafka_proxy(front),
                 vec![("GOMAXPROCS", "1".to_owned())],
             ),
+            RouteId::Relay => {
+                let config = file(".relay", &relay::config(front));
+                (vec!["--relay".into(), config], Vec::new())
+            }
         };
         Plan {
             program,
@@ -209,6 +234,7 @@ fn program(id: RouteId, options: &Options) -> Result<PathBuf, String> {
         }
         RouteId::Nginx => named(&options.nginx, "nginx", "--nginx"),
         RouteId::KafkaProxy => named(&options.kafka_proxy, "kafka-proxy", "--kafka-proxy"),
+        RouteId::Relay => std::env::current_exe().map_err(|error| error.to_string()),
     }
 }
 
@@ -235,6 +261,9 @@ fn knows_splice_key(portolan: &Path) -> bool {
 }
 
 fn version(id: RouteId, program: &Path) -> String {
+    if id == RouteId::Relay {
+        return relay::version();
+    }
     let flag = match id {
         RouteId::Portolan | RouteId::PortolanNoSplice | RouteId::KafkaProxy => "--version",
         _ => "-v",

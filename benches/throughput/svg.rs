@@ -156,6 +156,7 @@ fn colour(id: RouteId) -> &'static str {
         RouteId::HaproxyOff => "#f2c08f",
         RouteId::Nginx => "#2da44e",
         RouteId::KafkaProxy => "#8250df",
+        RouteId::Relay => "#bf3989",
     }
 }
 

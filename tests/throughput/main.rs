@@ -1,5 +1,5 @@
 //! The parts of the throughput benchmark that can be wrong in silence: its frames, its reading of streams and of other programs'
-//! words, its arithmetic, and whether what it calls TLS is.
+//! words, its arithmetic, whether what it calls TLS is, and the route that it is itself.
 
 #![allow(
     unreachable_pub,
@@ -16,9 +16,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod encrypted;
+mod relayed;
 
 #[path = "../../benches/throughput/broker.rs"]
 mod broker;
+#[path = "../../benches/throughput/cases.rs"]
+mod cases;
 #[path = "../../benches/throughput/client.rs"]
 mod client;
 #[path = "../../benches/throughput/configs.rs"]
@@ -29,10 +32,18 @@ mod connects;
 mod frames;
 #[path = "../../benches/throughput/front.rs"]
 mod front;
+#[path = "../../benches/throughput/goals.rs"]
+mod goals;
+#[path = "../../benches/throughput/options.rs"]
+mod options;
 #[path = "../../benches/throughput/parse.rs"]
 mod parse;
 #[path = "../../benches/throughput/process.rs"]
 mod process;
+#[path = "../../benches/throughput/relay.rs"]
+mod relay;
+#[path = "../../benches/throughput/routes.rs"]
+mod routes;
 #[path = "../../benches/throughput/statistics.rs"]
 mod statistics;
 #[path = "../../benches/throughput/stream.rs"]

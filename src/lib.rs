@@ -31,6 +31,7 @@
 //! [`upstream`], [`limits`] -> [`port_map`], [`config`], [`lifecycle`]. `protocol` is pure (bytes in, decision out: no sockets, no
 //! clock, no metrics) and knows nothing of ours but `port_map`.
 
+mod about;
 pub mod admin;
 pub mod calendar;
 pub mod commands;
@@ -46,3 +47,5 @@ pub mod session;
 pub mod status;
 pub mod transport;
 pub mod upstream;
+
+pub use about::{COMMIT, VERSION};

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::about;
 use crate::config::{Config, Faults, ParseOptions};
 
 /// The configuration is not usable (EX_CONFIG of sysexits.h).
@@ -34,6 +35,7 @@ const ALLOW_PORT_ZERO: &str = "PORTOLAN_TEST_ALLOW_PORT_ZERO";
 #[command(
     name = "portolan",
     version,
+    long_version = about::long_version(),
     about,
     max_term_width = 100,
     after_help = "Example:\n  portolan run --config portolan.toml\n\n\

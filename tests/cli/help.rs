@@ -1,4 +1,4 @@
-//! `--help`, `--version` and wrong usage.
+//! `--help` and wrong usage.
 
 use crate::run;
 
@@ -79,16 +79,6 @@ fn every_flag_and_argument_has_a_variable_named_after_it() {
         }
     }
     assert!(flags >= 11 + 2 + 3 + 26, "only {flags} were found");
-}
-
-#[test]
-fn the_version_is_that_of_the_package() {
-    let outcome = run(["--version"]);
-    assert_eq!(outcome.code, Some(0));
-    assert_eq!(
-        outcome.stdout,
-        format!("portolan {}\n", env!("CARGO_PKG_VERSION"))
-    );
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod help;
 mod map;
 mod notes;
 mod serving;
+mod version;
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};

@@ -6,6 +6,7 @@ mod bench;
 mod client;
 mod config;
 mod flags;
+mod manual;
 mod map;
 mod notes;
 mod run;
@@ -69,6 +70,19 @@ enum Command {
                       portolan bench kafka.example.com:9092 --direct kafka-0.kafka:9092 --output svg > bench.svg"
     )]
     Bench(Box<bench::Bench>),
+    /// Print the script by which a shell completes commands and flags
+    #[command(
+        after_help = "Examples:\n  portolan completions bash > /etc/bash_completion.d/portolan\n  \
+                      portolan completions zsh > /usr/local/share/zsh/site-functions/_portolan\n  \
+                      portolan completions fish > ~/.config/fish/completions/portolan.fish"
+    )]
+    Completions(manual::Completions),
+    /// Print the manual page
+    #[command(
+        after_help = "Examples:\n  portolan man > /usr/local/share/man/man1/portolan.1\n  \
+                      portolan man | man -l -"
+    )]
+    Man,
 }
 
 #[derive(Debug, Subcommand)]
@@ -124,6 +138,8 @@ pub fn execute(line: CommandLine) -> ExitCode {
         Command::Config(ConfigCommand::Show(file)) => config::show(&file),
         Command::Map(map) => map::map(&map),
         Command::Bench(bench) => bench::bench(&bench),
+        Command::Completions(shell) => manual::completions(&shell),
+        Command::Man => manual::man(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 
 use crate::run;
 
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 9] = [
     &[],
     &["run"],
     &["config"],
@@ -10,6 +10,8 @@ const COMMANDS: [&[&str]; 7] = [
     &["config", "show"],
     &["map"],
     &["bench"],
+    &["completions"],
+    &["man"],
 ];
 
 fn help(command: &[&str]) -> String {

@@ -15,6 +15,7 @@ mod colour;
 mod config;
 mod flags;
 mod help;
+mod manual;
 mod map;
 mod notes;
 mod serving;

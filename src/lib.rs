@@ -43,6 +43,7 @@ pub mod metrics;
 pub mod port_map;
 pub mod protocol;
 pub mod server;
+mod service;
 pub mod session;
 pub mod status;
 pub mod transport;

@@ -15,6 +15,7 @@ use crate::config::{self, Config, Faults};
 use crate::limits::raise_fd_limit;
 use crate::logging;
 use crate::server::{Server, Source, StartError};
+use crate::service;
 
 /// Where the configuration comes from: a file, or flags for the simple case.
 #[derive(Args, Debug)]
@@ -154,6 +155,7 @@ async fn serve(config: Config, source: Source) -> Result<(), StartError> {
         _ = interrupt.recv() => "SIGINT",
     };
     info!(signal = name, "told to stop; a second signal stops at once");
+    service::stopping();
     let _ = stop.send(());
     let first = Instant::now();
     loop {

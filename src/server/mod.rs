@@ -53,6 +53,7 @@ use crate::limits::{self, ConnectionLimit};
 use crate::metrics::Metrics;
 use crate::port_map::PortMap;
 use crate::protocol::api;
+use crate::service;
 use crate::session::end::EndReason;
 use crate::transport::pipe;
 
@@ -168,6 +169,7 @@ impl Server {
             limits.connections = limit.most(),
             "ready"
         );
+        service::ready();
 
         let board = self.in_force.board().clone();
         let probes = Probes::start(board, &self.in_force.config().dns)?;

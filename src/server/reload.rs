@@ -33,6 +33,7 @@ use crate::config::{Config, Drain, Faults};
 use crate::limits::ConnectionLimit;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::service;
 use crate::transport::tls::files::Files;
 
 /// How long to wait for the sockets of ports that close.
@@ -118,7 +119,9 @@ impl Reloader {
                     Cause::Changed
                 }
             };
+            service::reloading();
             self.reload(cause, pool, metrics).await;
+            service::ready();
         }
     }
 

@@ -18,6 +18,7 @@ mod help;
 mod manual;
 mod map;
 mod notes;
+mod service;
 mod serving;
 mod version;
 

@@ -12,7 +12,7 @@ use crate::common::proxy::{PATIENCE, Proxy, wait_until};
 use crate::{Outcome, collect, file, finish, path, portolan, wait};
 
 /// A configuration with free ports on the loopback interface.
-const FREE: &str = "\
+pub const FREE: &str = "\
 [clusters.main]
 bootstrap_servers = [\"kafka.invalid:9092\"]
 advertised_host = \"localhost\"
@@ -26,14 +26,14 @@ listen = \"127.0.0.1:0\"
 ";
 
 /// A server that is killed when this is dropped.
-struct Running {
+pub struct Running {
     child: Child,
     lines: Receiver<String>,
     stdout: Option<std::thread::JoinHandle<String>>,
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    pub fn start(command: &mut Command) -> Self {
         let mut child = command
             .env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1")
             .stdin(Stdio::null())
@@ -59,7 +59,7 @@ impl Running {
     }
 
     /// The lines up to one that contains this text.
-    fn until(&self, text: &str) -> Vec<String> {
+    pub fn until(&self, text: &str) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
@@ -72,12 +72,12 @@ impl Running {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
     /// Exit code and what went to standard output.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub fn end(mut self) -> (Option<i32>, String) {
         let code = wait(&mut self.child);
         let stdout = self.stdout.take().map(std::thread::JoinHandle::join);
         (code, stdout.expect("it ends once").expect("it was read"))
@@ -89,6 +89,43 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where a route listens, by lines of JSON up to `ready`; `admin` is the admin listener.
+pub fn bound(lines: &[String], route: &str) -> String {
+    let mut lines = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let line = lines.find(|line| match route {
+        "admin" => line["message"] == "admin listening",
+        route => line["message"] == "listening" && line["route"] == route,
+    });
+    let line = line.unwrap_or_else(|| panic!("{route} does not listen"));
+    line["address"].as_str().expect("an address").to_owned()
+}
+
+/// A client whose request has arrived at the broker and is not answered, and the connection there.
+pub fn unanswered(address: &str, broker: &TcpListener) -> (TcpStream, TcpStream) {
+    let mut client = TcpStream::connect(address).expect("it accepts");
+    // ApiVersions v0, correlation id 7, no client id.
+    let request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+    client.write_all(&request).expect("it is sent");
+    broker.set_nonblocking(true).expect("it can be");
+    let mut dialled = None;
+    wait_until("the proxy dials", || {
+        dialled = broker.accept().ok();
+        dialled.is_some()
+    });
+    let (mut at_broker, _) = dialled.expect("it was waited for");
+    at_broker.set_nonblocking(false).expect("it can be");
+    at_broker
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a timeout can be set");
+    let mut received = [0; 14];
+    at_broker
+        .read_exact(&mut received)
+        .expect("the request arrives");
+    (client, at_broker)
 }
 
 #[test]
@@ -151,28 +188,7 @@ fn a_second_signal_ends_it_at_once_with_1() {
     let mut command = portolan(["run", "--config", path(&file), "--log-format", "json"]);
     let running = Running::start(&mut command);
     let ready = running.until("ready");
-    let listening = ready.iter().find(|line| line.contains("bootstrap"));
-    let listening: Value = serde_json::from_str(listening.expect("a line")).expect("it is JSON");
-    let bootstrap = listening["address"].as_str().expect("an address");
-    let mut client = TcpStream::connect(bootstrap).expect("it accepts");
-    // ApiVersions v0, correlation id 7, no client id.
-    let request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
-    client.write_all(&request).expect("it is sent");
-    broker.set_nonblocking(true).expect("it can be");
-    let mut dialled = None;
-    wait_until("the proxy dials", || {
-        dialled = broker.accept().ok();
-        dialled.is_some()
-    });
-    let (mut at_broker, _) = dialled.expect("it was waited for");
-    at_broker.set_nonblocking(false).expect("it can be");
-    at_broker
-        .set_read_timeout(Some(PATIENCE))
-        .expect("a timeout can be set");
-    let mut received = [0; 14];
-    at_broker
-        .read_exact(&mut received)
-        .expect("the request arrives");
+    let _ends = unanswered(&bound(&ready, "bootstrap"), &broker);
 
     running.signal(Signal::TERM);
     running.until("draining");

@@ -128,6 +128,10 @@ impl Cluster {
     /// Takes note of what became of a client's dial.
     pub(super) fn note_dial(&self, route: Route, error: Option<&ConnectError>) {
         let health = self.upstream.health();
+        // A dial does not see whether the broker answers. Where a probe saw that it does not, only a probe sees otherwise.
+        if error.is_none() && health.is_silent(route) {
+            return;
+        }
         let state = health.note(route, error.map_or(Ok(()), |error| Err(error.into())));
         self.tell(route, state, error.map(|e| (e.reason(), e as &dyn Display)));
     }
@@ -142,18 +146,19 @@ impl Cluster {
         }
     }
 
-    /// Tells when a route's broker cannot be reached any more, and when it can again.
+    /// Tells when a route's broker cannot be reached any more, each cause by itself, and when it can again.
     fn tell(&self, route: Route, state: State, error: Option<(&'static str, &dyn Display)>) {
         self.metrics.reachable(route, state == State::Up);
-        let key = (self.name.clone(), "connect_failed", route.into());
         match error {
             Some((reason, error)) => {
+                let key = (self.name.clone(), reason, route.into());
                 if let Some(repeats) = self.faults.admit(key) {
                     warn!(cluster = self.name, %route, reason, repeats, "cannot connect: {error}");
                 }
             }
             None => {
-                if self.faults.is_over(&key) {
+                let causes = &ProbeError::REASONS;
+                if self.faults.are_over(&self.name, causes, route.into()) {
                     info!(cluster = self.name, %route, "connected again");
                 }
             }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::port_map::Door;
 
 /// What makes two faults the same: the cluster, what happened (one of a fixed set of words), and where. All bounded by the
-/// configuration but the node id of an unmapped node, of which at most 4,096 are told apart.
+/// configuration but the node id of an unmapped node, of which at most 4,096 are told apart. A dial that fails is told apart
+/// by its [cause](crate::upstream::ConnectError::reason), or the second cause would hide behind the first for a minute.
 pub type FaultKey = (String, &'static str, Door);
 
 const QUIET: Duration = Duration::from_secs(60);
@@ -38,13 +39,23 @@ impl Faults {
         self.admit_at(key, Instant::now())
     }
 
-    /// The fault is over. True if it had been told, so that its end is to be told, too. One that comes and goes is told
-    /// no more often than one that stays.
-    pub fn is_over(&self, key: &FaultKey) -> bool {
-        match self.lock().known.get_mut(key) {
-            Some(fault) => !std::mem::replace(&mut fault.over, true),
-            None => false,
+    /// All that may be wrong at one place in these ways is over. True if any of it had been told, so that its end is to be
+    /// told, too. What comes and goes is told no more often than what stays.
+    pub fn are_over(&self, cluster: &str, ways: &[&'static str], door: Door) -> bool {
+        let mut table = self.lock();
+        // As on most days: nothing is to be looked for.
+        if table.known.is_empty() {
+            return false;
         }
+        let mut key = (cluster.to_owned(), "", door);
+        let mut was_told = false;
+        for way in ways {
+            key.1 = way;
+            if let Some(fault) = table.known.get_mut(&key) {
+                was_told |= !std::mem::replace(&mut fault.over, true);
+            }
+        }
+        was_told
     }
 
     fn admit_at(&self, key: FaultKey, now: Instant) -> Option<u64> {
@@ -92,6 +103,8 @@ impl Faults {
 mod tests {
     use super::*;
     use crate::port_map::{NodeId, Route};
+    use crate::session::end::EndReason;
+    use crate::upstream::ConnectError;
 
     fn key(node: i32) -> FaultKey {
         (
@@ -121,13 +134,43 @@ mod tests {
         assert_eq!(faults.admit_at(key(1), start + QUIET * 2), Some(1));
     }
 
+    fn is_over(faults: &Faults, (cluster, way, door): &FaultKey) -> bool {
+        faults.are_over(cluster, &[way], *door)
+    }
+
     #[test]
     fn an_end_is_told_only_of_a_fault_that_was_told() {
         let faults = Faults::default();
-        assert!(!faults.is_over(&key(1)));
+        assert!(!is_over(&faults, &key(1)));
         faults.admit(key(1));
-        assert!(faults.is_over(&key(1)));
-        assert!(!faults.is_over(&key(1)));
+        assert!(!is_over(&faults, &key(2)));
+        assert!(is_over(&faults, &key(1)));
+        assert!(!is_over(&faults, &key(1)));
+    }
+
+    #[test]
+    fn another_cause_is_told_at_once_and_all_end_as_one() {
+        let faults = Faults::default();
+        let door = Route::Node(NodeId(1)).into();
+        let causes = ["refused", "timed_out", "unresolved"];
+        let fails = |cause| faults.admit(("main".into(), cause, door));
+        assert_eq!(fails("refused"), Some(0));
+        assert_eq!(fails("refused"), None);
+        assert_eq!(fails("timed_out"), Some(0));
+        assert_eq!(fails("refused"), None, "no cause is told anew by turns");
+        assert!(!faults.are_over("other", &causes, door));
+        assert!(faults.are_over("main", &causes, door));
+        assert!(!faults.are_over("main", &causes, door));
+        assert_eq!(fails("refused"), None);
+        assert_eq!(fails("unresolved"), Some(0));
+        assert!(faults.are_over("main", &causes, door));
+    }
+
+    #[test]
+    fn no_cause_of_a_failed_dial_is_called_like_the_end_of_a_session() {
+        for reason in ConnectError::REASONS {
+            assert!(!EndReason::LABELS.contains(&reason), "{reason}");
+        }
     }
 
     #[test]
@@ -135,14 +178,14 @@ mod tests {
         let faults = Faults::default();
         let start = Instant::now();
         assert_eq!(faults.admit_at(key(1), start), Some(0));
-        assert!(faults.is_over(&key(1)), "the end is told, once");
+        assert!(is_over(&faults, &key(1)), "the end is told, once");
         for second in 1..60 {
             let now = start + Duration::from_secs(second);
             assert_eq!(faults.admit_at(key(1), now), None);
-            assert!(!faults.is_over(&key(1)));
+            assert!(!is_over(&faults, &key(1)));
         }
         assert_eq!(faults.admit_at(key(1), start + QUIET), Some(59));
-        assert!(faults.is_over(&key(1)));
+        assert!(is_over(&faults, &key(1)));
     }
 
     #[test]

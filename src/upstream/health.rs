@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::probe::NO_ANSWER;
 use crate::port_map::Route;
 
 /// What is known of the broker of a route.
@@ -84,6 +85,14 @@ impl Health {
     /// What is known of a route.
     pub fn of(&self, route: Route) -> Known {
         self.lock().get(&route).cloned().unwrap_or_default()
+    }
+
+    /// Whether the broker of a route accepted a connection when it was probed last, and did not answer.
+    pub fn is_silent(&self, route: Route) -> bool {
+        self.lock().get(&route).is_some_and(|known| {
+            let last = known.last_failure.as_ref();
+            known.state == State::Down && last.is_some_and(|(_, f)| f.reason == NO_ANSWER)
+        })
     }
 
     /// Whether a route was proven good within this time: then it need not be probed.

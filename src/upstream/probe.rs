@@ -16,6 +16,9 @@ use crate::port_map::Route;
 /// How long a probe takes at most: a broker that does not answer is to be seen within ten seconds, and probes are five apart.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// There is a connection, and no answer of a broker.
+pub(super) const NO_ANSWER: &str = "no_answer";
+
 /// Why a probe found nobody.
 #[derive(Debug)]
 pub enum ProbeError {
@@ -31,11 +34,23 @@ pub enum ProbeError {
 }
 
 impl ProbeError {
-    /// What distinguishes failures: those of [`ConnectError::reason`], and `no_answer`.
+    /// Every value of [`ProbeError::reason`]: those of [`ConnectError::reason`], and one more.
+    pub const REASONS: [&'static str; 1 + ConnectError::REASONS.len()] = [
+        "unresolved",
+        "refused",
+        "timed_out",
+        "local",
+        "tls",
+        "cannot_learn",
+        "unknown_node",
+        NO_ANSWER,
+    ];
+
+    /// What distinguishes failures.
     pub fn reason(&self) -> &'static str {
         match self {
             ProbeError::Connect(error) => error.reason(),
-            ProbeError::NoAnswer { .. } => "no_answer",
+            ProbeError::NoAnswer { .. } => NO_ANSWER,
         }
     }
 }
@@ -133,5 +148,15 @@ impl fmt::Display for ProbeError {
                 "{address} accepts connections, but {why}; check that this is a Kafka listener, and one that speaks what [upstream_tls] says"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reasons_of_dials_are_reasons_of_probes() {
+        assert_eq!(ProbeError::REASONS[..7], ConnectError::REASONS);
     }
 }

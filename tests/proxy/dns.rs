@@ -150,6 +150,33 @@ fn a_name_that_stays_away_is_a_fault_that_is_told_once_and_its_end_too() {
     proxy.wait_for_log("connected again");
 }
 
+#[test]
+fn another_cause_does_not_hide_behind_the_first() {
+    let dns = Dns::start();
+    let mut broker = Broker::start();
+    let address = broker.address();
+    broker.stop();
+    let proxy = by_name(&dns, address.port())
+        .section("[timeouts]\nconnect = \"1s\"")
+        .start();
+    for _ in 0..2 {
+        dial(&proxy).end();
+    }
+    dns.set(NAME, &["127.0.0.1"]);
+    for _ in 0..2 {
+        dial(&proxy).end();
+    }
+    wait_for_ends(&proxy, "connect_failed", 4);
+    reach(&proxy, &Broker::start_at(address));
+    proxy.wait_for_log("connected again");
+    let log = proxy.log();
+    let told = log
+        .iter()
+        .filter(|line| line["level"] == "WARN" || line["message"] == "connected again");
+    let told: Vec<_> = told.map(|line| line["reason"].as_str()).collect();
+    assert_eq!(told, [Some("unresolved"), Some("refused"), None]);
+}
+
 // Trap 12
 #[test]
 fn silence_about_aaaa_does_not_keep_a_from_being_used() {

@@ -1,4 +1,6 @@
-//! The admin listener: is this process alive, is it ready, and what does it count.
+//! The admin listener: is this process alive, is it ready, what does it count, and how much does it log.
+
+mod log_level;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -38,11 +40,12 @@ const METRICS_TEXT: HeaderValue =
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-const PATHS: &str = "/livez    the process runs\n\
-                     /readyz   all ports are bound\n\
-                     /lbz      new connections are welcome: for load balancers\n\
-                     /status   everything at once, as JSON\n\
-                     /metrics  Prometheus text\n";
+const PATHS: &str = "/livez      the process runs\n\
+                     /readyz     all ports are bound\n\
+                     /lbz        new connections are welcome: for load balancers\n\
+                     /status     everything at once, as JSON\n\
+                     /metrics    Prometheus text\n\
+                     /log-level  the level of the log; PUT changes it\n";
 
 /// What the endpoints tell about.
 #[derive(Clone, Debug)]
@@ -108,9 +111,14 @@ pub async fn serve(listener: TcpListener, state: AdminState, shutdown: impl Futu
         let state = state.clone();
         connections.spawn(async move {
             let _slot = slot;
-            let service = service_fn(move |request| {
-                let answer = answer(&request, &state);
-                async move { Ok::<_, Infallible>(answer) }
+            let service = service_fn(move |request: Request<Incoming>| {
+                let state = state.clone();
+                async move {
+                    Ok::<_, Infallible>(match request.uri().path() {
+                        log_level::PATH => log_level::answer(request).await,
+                        _ => answer(&request, &state),
+                    })
+                }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())

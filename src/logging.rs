@@ -56,15 +56,30 @@ pub fn set_level(level: LogLevel) {
     }
 }
 
+/// The level that is in force; `None` where something else in this process logs.
+pub fn level() -> Option<LogLevel> {
+    let handle = FILTER.get()?;
+    let is_on = |level| handle.with_current(|filter| filter.would_enable(OURS, &of(level)));
+    let mut levels = LogLevel::WORDS.into_iter().rev().map(|(_, level)| level);
+    levels.find(|level| is_on(*level).unwrap_or_default())
+}
+
+/// Modules whose level it is.
+const OURS: &str = "portolan";
+
 fn filter(level: LogLevel) -> Targets {
-    let level = match level {
+    let level = of(level);
+    Targets::new()
+        .with_default(level.min(Level::WARN))
+        .with_target(OURS, level)
+}
+
+fn of(level: LogLevel) -> Level {
+    match level {
         LogLevel::Error => Level::ERROR,
         LogLevel::Warn => Level::WARN,
         LogLevel::Info => Level::INFO,
         LogLevel::Debug => Level::DEBUG,
         LogLevel::Trace => Level::TRACE,
-    };
-    Targets::new()
-        .with_default(level.min(Level::WARN))
-        .with_target("portolan", level)
+    }
 }

@@ -336,8 +336,8 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// A log level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A log level: each has more lines than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum LogLevel {
     Error,

@@ -12,13 +12,22 @@ use crate::common::frames;
 use crate::common::proxy::{PATIENCE, Proxy, wait_until};
 use crate::setup::{Setup, answer_heartbeat, heartbeat, open, talking};
 
-/// The whole answer to a request.
+/// The whole answer to a request without a body.
 fn http(proxy: &Proxy, request: &str) -> String {
+    http_with(proxy, request, "")
+}
+
+/// The whole answer to a request that may have a body.
+pub(crate) fn http_with(proxy: &Proxy, request: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(proxy.admin()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = match body.len() {
+        0 => String::new(),
+        n => format!("content-length: {n}\r\n"),
+    };
     write!(
         stream,
-        "{request} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+        "{request} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{length}\r\n{body}"
     )
     .unwrap();
     let mut answer = String::new();
@@ -41,7 +50,7 @@ fn an_unknown_path_is_not_found_and_lists_the_known_ones() {
     let proxy = Setup::with(&broker).start();
     let (status, body) = proxy.get("/health");
     assert_eq!(status, 404);
-    for path in ["/livez", "/readyz", "/lbz", "/metrics"] {
+    for path in ["/livez", "/readyz", "/lbz", "/status", "/metrics", "/log-level"] {
         assert!(body.contains(path), "{body}");
     }
 }

@@ -31,6 +31,7 @@ mod large;
 mod leaks;
 mod learned;
 mod limits;
+mod log_level;
 mod order;
 mod ports;
 mod process;

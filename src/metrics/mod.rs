@@ -33,8 +33,8 @@ use crate::upstream::ConnectError;
 /// The seconds that connecting to a broker takes: from loopback to the default timeout and beyond.
 const CONNECT_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0];
 
-/// The limits that are counted when they are met.
-const LIMITS: [&str; 9] = [
+/// The limits that are counted when they are met, as `portolan_limit_rejections_total` names them.
+pub const LIMITS: [&str; 9] = [
     "connections",
     "connections_per_client",
     "connection_rate_per_client",

@@ -91,7 +91,8 @@ async fn accept_for_ever(listener: &mut Listener<TcpListener>, thread: &Thread) 
                     let cluster = lead.cluster.load();
                     let key = (cluster.name.clone(), "accept", lead.door);
                     if let Some(repeats) = cluster.faults.admit(key) {
-                        error!(%error, repeats, "cannot accept connections; will try again (raise the limit of open files if it is that)");
+                        let (cluster, route) = (cluster.name.as_str(), lead.door);
+                        error!(cluster, %route, %error, repeats, "cannot accept connections; will try again (raise the limit of open files if it is that)");
                     }
                     tokio::time::sleep(ACCEPT_BACK_OFF).await;
                 }

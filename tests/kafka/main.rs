@@ -36,6 +36,7 @@ mod listener;
 mod modes;
 mod network;
 mod node;
+mod normal_day;
 mod python;
 mod records;
 mod round_trip;

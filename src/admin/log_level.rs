@@ -61,7 +61,7 @@ fn change(before: LogLevel, level: LogLevel) {
     }
     info!(
         log_level = word(level),
-        "the log level is another until the next reload or start"
+        "the log level is changed, until the next reload or start"
     );
     logging::set_level(level);
 }

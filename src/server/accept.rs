@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::doors::Lead;
 use super::listen::BACKLOG;
@@ -89,7 +89,7 @@ async fn accept_for_ever(listener: &mut Listener<TcpListener>, thread: &Thread) 
                     thread.metrics.accept_error();
                     let lead = listener.lead.borrow().clone();
                     let cluster = lead.cluster.load();
-                    let key = (cluster.name.clone(), "accept", lead.door);
+                    let key = (cluster.name.clone(), NO_ACCEPT, lead.door);
                     if let Some(repeats) = cluster.faults.admit(key) {
                         let (cluster, route) = (cluster.name.as_str(), lead.door);
                         error!(cluster, %route, %error, repeats, "cannot accept connections; will try again (raise the limit of open files if it is that)");
@@ -123,7 +123,7 @@ fn take_queued(socket: &std::net::TcpListener, lead: &Lead, thread: &Thread) {
 /// Closes a connection at once, so that what is left of the file descriptors is there for brokers, names and probes.
 fn refuse(thread: &Thread, cluster: &Cluster, door: Door) {
     thread.metrics.limit_met("open_files");
-    let key = (cluster.name.clone(), "open_files", door);
+    let key = (cluster.name.clone(), NO_FILES, door);
     if let Some(repeats) = cluster.faults.admit(key) {
         let cluster = cluster.name.as_str();
         let max_fds = max_fds();
@@ -145,13 +145,14 @@ fn probe(socket: &TcpListener, stream: &TcpStream, keepalive: Option<Duration>) 
 async fn permit(thread: &Thread, lead: &Lead) -> Permit {
     let limit = &thread.limit;
     if let Some(permit) = limit.try_acquire() {
+        tell_end(&lead.cluster.load(), lead.door);
         return permit;
     }
     thread.metrics.limit_met("connections");
     {
         let cluster = lead.cluster.load();
         let door = lead.door;
-        let key = (cluster.name.clone(), "connection_limit", door);
+        let key = (cluster.name.clone(), NO_PERMIT, door);
         if let Some(repeats) = cluster.faults.admit(key) {
             let cluster = cluster.name.as_str();
             let connections = limit.most();
@@ -159,6 +160,20 @@ async fn permit(thread: &Thread, lead: &Lead) -> Permit {
         }
     }
     limit.acquire().await
+}
+
+/// What keeps connections from being served, for [`Cluster::faults`].
+const WAYS: [&str; 3] = [NO_ACCEPT, NO_FILES, NO_PERMIT];
+const NO_ACCEPT: &str = "accept";
+const NO_FILES: &str = "open_files";
+const NO_PERMIT: &str = "connection_limit";
+
+/// One was served at once: says so if it was told that none were.
+fn tell_end(cluster: &Cluster, door: Door) {
+    if cluster.faults.are_over(&cluster.name, &WAYS, door) {
+        let cluster = cluster.name.as_str();
+        info!(cluster, route = %door, "new connections are served again");
+    }
 }
 
 fn is_connections_own(error: &io::Error) -> bool {

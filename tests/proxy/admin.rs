@@ -261,4 +261,16 @@ fn no_more_connections_are_served_than_allowed_and_the_next_one_waits() {
     for client in &mut waiting {
         client.frame();
     }
+    assert!(!proxy.log_has("new connections are served again"));
+    drop(waiting);
+    // Told when one of them is, at its port.
+    wait_until("room", || {
+        let _client = Client::connect(proxy.node("main", 0));
+        proxy.log_has("new connections are served again")
+    });
+    let over = proxy.wait_for_log("new connections are served again");
+    assert_eq!(
+        (&over["level"], &over["route"]),
+        (&"INFO".into(), &"node-0".into())
+    );
 }

@@ -161,4 +161,5 @@ fn without_any_descriptor_it_waits_and_never_gives_a_listener_up() {
         "{errors} tries without a pause"
     );
     assert_eq!(told(&proxy, "cannot accept connections"), 1);
+    proxy.wait_for_log("new connections are served again");
 }

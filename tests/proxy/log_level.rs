@@ -9,7 +9,7 @@ use crate::setup::Setup;
 
 const INFO: &str = "[log]\nformat = \"json\"\nlevel = \"info\"";
 
-const CHANGED: &str = "the log level is another until the next reload or start";
+const CHANGED: &str = "the log level is changed, until the next reload or start";
 
 /// The status of the answer, and its body.
 fn put(proxy: &Proxy, body: &str) -> (String, String) {

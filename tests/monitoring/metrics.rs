@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::StrBytes;
 use regex_lite::Regex;
 
+use crate::common::broker::Broker;
 use crate::common::certificates::Authority;
+use crate::common::client::Client;
 use crate::common::proxy::Proxy;
 use crate::{Query, dashboard, queries, text};
 
@@ -28,19 +32,32 @@ const OF_THE_TARGET: [&str; 3] = ["namespace", "job", "instance"];
 /// The values of each label of each metric.
 type Scrape = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// What a proxy with TLS on both sides tells when nothing has happened yet.
+/// What a proxy tells that has a certificate and has had a client: all that there ever is.
 fn scrape() -> Scrape {
+    let broker = Broker::answering(|request| Some(request.answer(&ApiVersionsResponse::default())));
     let directory = tempfile::tempdir().expect("a directory");
-    let authority = Authority::new("Root");
-    let shown = authority.server(&["localhost"]);
+    let shown = Authority::new("Root").server(&["localhost"]);
     let shown = shown.write(directory.path(), "proxy");
+    let cluster = |name: &str| {
+        format!(
+            "[clusters.{name}]\nbootstrap_servers = [\"{}\"]\nadvertised_host = \"localhost\"\n\
+             listen_address = \"127.0.0.1\"\nbootstrap_port = 0\n\
+             [[clusters.{name}.nodes]]\nids = \"0-2\"\nport = 0\n",
+            broker.address()
+        )
+    };
     let proxy = Proxy::start(&format!(
-        "[clusters.main]\nbootstrap_servers = [\"127.0.0.1:1\"]\nadvertised_host = \"localhost\"\n\
-         listen_address = \"127.0.0.1\"\nbootstrap_port = 0\n\
-         [[clusters.main.nodes]]\nids = \"0-2\"\nport = 0\n\
-         [clusters.main.tls]\ncertificate = {:?}\nkey = {:?}\n",
-        shown.certificate, shown.key
+        "{}{}[clusters.other.tls]\ncertificate = {:?}\nkey = {:?}\n",
+        cluster("main"),
+        cluster("other"),
+        shown.certificate,
+        shown.key
     ));
+    let software = |text: &str| StrBytes::from_string(text.to_owned());
+    let introduction = ApiVersionsRequest::default()
+        .with_client_software_name(software("a-client"))
+        .with_client_software_version(software("1.0"));
+    Client::connect(proxy.bootstrap("main")).ask(3, &introduction);
     let (status, text) = proxy.get("/metrics");
     assert_eq!(status, 200);
     let label = Regex::new(r#"([a-z_]+)="([^"]*)""#).expect("a pattern");

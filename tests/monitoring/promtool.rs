@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::common::tools::available;
-use crate::{Query, dashboard, path};
+use crate::{Query, dashboard, path, text};
 
 /// Whether promtool is content, and all that it says.
 fn promtool(arguments: &[&str], file: &Path) -> (bool, String) {
@@ -62,6 +62,29 @@ fn a_query_that_cannot_be_parsed_is_found_among_others() {
             !good && said.contains("unclosed left parenthesis"),
             "{said}"
         );
+    }
+}
+
+#[test]
+fn what_the_readme_writes_into_the_configuration_of_prometheus_is_accepted() {
+    if available(&["promtool"]) {
+        let readme = text("README.md");
+        let blocks = readme.split("```yaml\n").skip(1);
+        let blocks = blocks.filter_map(|rest| rest.split("```").next());
+        let (inhibit, own): (Vec<&str>, Vec<&str>) =
+            blocks.partition(|block| block.starts_with("inhibit_rules:"));
+        // That one is for Alertmanager, which promtool does not know.
+        assert_eq!((inhibit.len(), own.len()), (1, 2));
+        let directory = tempfile::tempdir().expect("a directory");
+        let written = |name: &str, text: &str| {
+            let file = directory.path().join(name);
+            fs::write(&file, text).expect("it can be written");
+            file
+        };
+        written("alerts.yaml", &text("alerts.yaml"));
+        let file = written("prometheus.yml", &own.concat());
+        let (good, said) = promtool(&["check", "config"], &file);
+        assert!(good && said.contains("1 rule files found"), "{said}");
     }
 }
 

@@ -5,11 +5,12 @@
 //! (`summed`); what is rare is counted by prometheus itself.
 
 mod process;
+mod reachable;
 mod reloads;
 mod summed;
 mod threads;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use reachable::Reachable;
 use reloads::Reloads;
 pub use reloads::Side;
 use summed::{Family, Series, Summed};
@@ -75,6 +77,7 @@ pub struct ClusterMetrics {
     response_bytes: Place,
     unmapped: IntCounter,
     connect_seconds: Histogram,
+    reachable: Reachable,
     limits: Arc<HashMap<&'static str, IntCounter>>,
 }
 
@@ -86,8 +89,6 @@ struct DoorMetrics {
     /// Where those are counted in all that end here, if they are not counted when they are opened.
     ended: Option<Place>,
     failures: HashMap<&'static str, IntCounter>,
-    /// Whether its broker can be reached, where it has one.
-    reachable: Option<IntGauge>,
 }
 
 /// A counter an api key, found by index since keys are dense, and perhaps one for the keys that have none.
@@ -132,7 +133,7 @@ impl Metrics {
                 "Connections to brokers that could not be made.",
                 &["cluster", "node", "reason"],
             )?,
-            reachable: reachable(r)?,
+            reachable: reachable::family(r)?,
         };
         let build = GaugeVec::new(
             Opts::new("portolan_build_info", "1, with the version as a label."),
@@ -203,6 +204,7 @@ impl Metrics {
             response_bytes,
             unmapped: families.unmapped.with_label_values(&[name]),
             connect_seconds: families.connect_seconds.with_label_values(&[name]),
+            reachable: Reachable::new(&families.reachable, name),
             limits: self.limits.clone(),
         };
         self.add_doors(&metrics, name, doors);
@@ -243,16 +245,16 @@ impl Metrics {
                 closed,
                 ended,
                 failures: self.failures(name, door),
-                reachable: broker_of(door)
-                    .map(|node| self.families.reachable.with_label_values(&[name, &node])),
             };
             known.insert(door, metrics);
         }
     }
 
     fn failures(&self, cluster: &str, door: Door) -> HashMap<&'static str, IntCounter> {
-        let Some(node) = broker_of(door) else {
-            return HashMap::new();
+        let node = match door {
+            Door::Route(route) => node_of(route),
+            // Brokers are dialled for routes.
+            Door::Sni => return HashMap::new(),
         };
         let failures = &self.families.connect_failures;
         ConnectError::REASONS
@@ -385,11 +387,12 @@ impl ClusterMetrics {
 
     /// Whether the broker of a route can be reached.
     pub fn reachable(&self, route: Route, is: bool) {
-        self.with_door(route.into(), |door| {
-            if let Some(reachable) = &door.reachable {
-                reachable.set(i64::from(is));
-            }
-        });
+        self.reachable.set(route, is);
+    }
+
+    /// These routes are in force from now on: brokers of others are nobody's any more, and not down.
+    pub fn only_reachable(&self, routes: BTreeSet<Route>) {
+        self.reachable.keep(routes);
     }
 
     /// A connection to a broker could not be made.
@@ -402,12 +405,11 @@ impl ClusterMetrics {
     }
 }
 
-/// The value of the label `node` for the broker behind a door; brokers are dialled for routes.
-fn broker_of(door: Door) -> Option<String> {
-    match door {
-        Door::Route(Route::Bootstrap) => Some("bootstrap".to_owned()),
-        Door::Route(Route::Node(id)) => Some(id.to_string()),
-        Door::Sni => None,
+/// The value of the label `node` for the broker behind a route.
+fn node_of(route: Route) -> String {
+    match route {
+        Route::Bootstrap => "bootstrap".to_owned(),
+        Route::Node(id) => id.to_string(),
     }
 }
 
@@ -465,16 +467,6 @@ fn counters(
     labels: &[&str],
 ) -> Result<IntCounterVec, prometheus::Error> {
     let family = IntCounterVec::new(Opts::new(format!("portolan_{name}"), help), labels)?;
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
-}
-
-fn reachable(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
-    let options = Opts::new(
-        "portolan_node_reachable",
-        "1 while the broker answers, by dials for clients and by probes; 0 while it does not, or has not been seen yet.",
-    );
-    let family = IntGaugeVec::new(options, &["cluster", "node"])?;
     registry.register(Box::new(family.clone()))?;
     Ok(family)
 }

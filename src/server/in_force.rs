@@ -13,6 +13,7 @@ use super::listen::SPREADS;
 use crate::config::{Config, Faults, VirtualCluster};
 use crate::limits;
 use crate::metrics::{Metrics, Side};
+use crate::port_map::Route;
 use crate::session::{Cluster, LiveCluster};
 use crate::status::{self, Board};
 use crate::transport::tls::files::Files;
@@ -190,6 +191,9 @@ impl InForce {
         self.config = next.config;
         for (name, cluster) in next.clusters {
             self.expiry(&name, Some(&cluster));
+            let nodes = cluster.nodes.keys().map(|&id| Route::Node(id));
+            let routes = nodes.chain([Route::Bootstrap]);
+            cluster.metrics.only_reachable(routes.collect());
             match self.clusters.get(&name) {
                 Some(live) => live.store(Arc::new(cluster)),
                 None => {
@@ -200,6 +204,7 @@ impl InForce {
         }
         for (name, cluster) in next.empty {
             self.expiry(&name, None);
+            cluster.metrics.only_reachable(BTreeSet::new());
             if let Some(live) = self.clusters.remove(&name) {
                 live.store(Arc::new(cluster));
             }

@@ -85,7 +85,7 @@ impl Board {
         let count = |result| counters.get("portolan_config_reloads_total", &[("result", result)]);
         let status = Status {
             version: env!("CARGO_PKG_VERSION"),
-            commit: None,
+            commit: crate::COMMIT,
             started: utc(self.started),
             uptime_seconds: (self.began.elapsed().as_secs_f64() * 10.0).round() / 10.0,
             state: life.state().word(),

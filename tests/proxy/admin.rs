@@ -50,7 +50,14 @@ fn an_unknown_path_is_not_found_and_lists_the_known_ones() {
     let proxy = Setup::with(&broker).start();
     let (status, body) = proxy.get("/health");
     assert_eq!(status, 404);
-    for path in ["/livez", "/readyz", "/lbz", "/status", "/metrics", "/log-level"] {
+    for path in [
+        "/livez",
+        "/readyz",
+        "/lbz",
+        "/status",
+        "/metrics",
+        "/log-level",
+    ] {
         assert!(body.contains(path), "{body}");
     }
 }

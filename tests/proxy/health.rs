@@ -280,6 +280,8 @@ fn a_reload_that_takes_a_node_away_forgets_it() {
     let status = status(&reloading.proxy);
     let routes = status["clusters"][0]["routes"].as_array().unwrap();
     assert_eq!(routes.len(), 2, "{status}");
+    let (_, scrape) = reloading.proxy.get("/metrics");
+    assert_eq!(scrape.matches("\nportolan_node_reachable{").count(), 2);
     // It comes back as another one.
     let two = setup
         .clone()

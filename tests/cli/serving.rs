@@ -23,6 +23,8 @@ ids = \"0-1\"
 port = 0
 [admin]
 listen = \"127.0.0.1:0\"
+[health]
+interval = \"off\"
 ";
 
 /// A server that is killed when this is dropped.

@@ -22,8 +22,6 @@ const TO_COME: &[(&str, &[&str])] = &[
         &["cluster", "node", "direction"],
     ),
     ("portolan_client_software", &["cluster", "name", "version"]),
-    ("portolan_node_reachable", &["cluster", "node"]),
-    ("portolan_drain_state", &[]),
 ];
 
 /// Labels that Prometheus puts to everything that it scrapes.

@@ -4,6 +4,7 @@
 //! What is counted for each frame or each connection is counted by thread (`threads`) and added up at the scrape
 //! (`summed`); what is rare is counted by prometheus itself.
 
+mod clients;
 mod process;
 mod reachable;
 mod reloads;
@@ -14,6 +15,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+pub use clients::SeenSoftware;
+use clients::{Clients, ClusterClients};
 use process::Process;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -30,6 +33,7 @@ use threads::{Counters, Place};
 use crate::lifecycle::State;
 use crate::port_map::{Door, Route};
 use crate::protocol::api::{UNKNOWN, carries_addresses};
+use crate::protocol::software::ClientSoftware;
 use crate::upstream::ConnectError;
 
 /// The seconds that connecting to a broker takes: from loopback to the default timeout and beyond.
@@ -56,6 +60,7 @@ pub struct Metrics {
     end_reasons: Vec<&'static str>,
     summed: Summed,
     families: Families,
+    clients: Clients,
     limits: Arc<HashMap<&'static str, IntCounter>>,
     accept_errors: IntCounter,
     drain_state: IntGauge,
@@ -75,6 +80,8 @@ pub struct ClusterMetrics {
     neutralised: PerApi,
     request_bytes: Place,
     response_bytes: Place,
+    in_flight: (Place, Place),
+    clients: ClusterClients,
     unmapped: IntCounter,
     connect_seconds: Histogram,
     reachable: Reachable,
@@ -88,7 +95,29 @@ struct DoorMetrics {
     closed: Place,
     /// Where those are counted in all that end here, if they are not counted when they are opened.
     ended: Option<Place>,
+    /// Of what goes to and comes from its broker; `None` where no broker is dialled for it.
+    bytes: Option<NodeBytes>,
     failures: HashMap<&'static str, IntCounter>,
+}
+
+/// Where the bytes of one route are counted, looked up once for each connection.
+#[derive(Clone, Debug)]
+pub struct NodeBytes {
+    counters: Arc<Counters>,
+    request: Place,
+    response: Place,
+}
+
+impl NodeBytes {
+    /// Bytes went to the broker.
+    pub fn request(&self, n: usize) {
+        self.counters.add(self.request, n as u64);
+    }
+
+    /// Bytes came from the broker and went to the client.
+    pub fn response(&self, n: usize) {
+        self.counters.add(self.response, n as u64);
+    }
 }
 
 /// A counter an api key, found by index since keys are dense, and perhaps one for the keys that have none.
@@ -135,6 +164,7 @@ impl Metrics {
             )?,
             reachable: reachable::family(r)?,
         };
+        let clients = Clients::new(&registry)?;
         let build = GaugeVec::new(
             Opts::new("portolan_build_info", "1, with the version as a label."),
             &["version"],
@@ -167,6 +197,7 @@ impl Metrics {
             end_reasons: end_reasons.to_vec(),
             summed,
             families,
+            clients,
             limits: Arc::new(HashMap::from(limits)),
             accept_errors,
             drain_state,
@@ -184,14 +215,16 @@ impl Metrics {
     ) -> Result<Arc<ClusterMetrics>, prometheus::Error> {
         let families = &self.families;
         let mut series = Series::default();
-        let request_bytes = series.counter(Family::Bytes, "request");
-        let response_bytes = series.counter(Family::Bytes, "response");
+        let request_bytes = series.counter(Family::Bytes, &["request"]);
+        let response_bytes = series.counter(Family::Bytes, &["response"]);
+        let in_flight = (series.place(), series.place());
+        series.open(Family::InFlight, &[], in_flight.0, in_flight.1);
         let requests = PerApi::of_all(&mut series, &self.apis);
         let rewritten = PerApi::with_addresses(&mut series, Family::Rewritten, &self.apis);
         let neutralised = PerApi::with_addresses(&mut series, Family::Neutralised, &self.apis);
         let reasons = self.end_reasons.iter();
         let ends = reasons
-            .map(|&reason| (reason, series.counter(Family::Ends, reason)))
+            .map(|&reason| (reason, series.counter(Family::Ends, &[reason])))
             .collect();
         let metrics = ClusterMetrics {
             counters: self.summed.add(name, series),
@@ -202,6 +235,8 @@ impl Metrics {
             neutralised,
             request_bytes,
             response_bytes,
+            in_flight,
+            clients: self.clients.of(name),
             unmapped: families.unmapped.with_label_values(&[name]),
             connect_seconds: families.connect_seconds.with_label_values(&[name]),
             reachable: Reachable::new(&families.reachable, name),
@@ -220,30 +255,39 @@ impl Metrics {
             .unwrap_or_else(PoisonError::into_inner);
         let new = doors.iter().filter(|door| !known.contains_key(door));
         let mut series = Series::default();
-        let places: Vec<(Door, Place, Place, Option<Place>)> = new
+        let places: Vec<_> = new
             .map(|&door| {
                 let label = door.to_string();
-                let total = series.counter(Family::ConnectionsTotal, &label);
+                let total = series.counter(Family::ConnectionsTotal, &[&label]);
                 // Those that go on to a route are counted there, and once.
                 let (opened, ended) = match door {
                     Door::Route(_) => (total, None),
                     Door::Sni => (series.place(), Some(total)),
                 };
                 let closed = series.place();
-                series.open(Family::Connections, label, opened, closed);
-                (door, opened, closed, ended)
+                series.open(Family::Connections, &[&label], opened, closed);
+                let bytes = node(door).map(|node| {
+                    ["request", "response"]
+                        .map(|direction| series.counter(Family::NodeBytes, &[&node, direction]))
+                });
+                (door, opened, closed, ended, bytes)
             })
             .collect();
         if places.is_empty() {
             return;
         }
         let counters = self.summed.add(name, series);
-        for (door, opened, closed, ended) in places {
+        for (door, opened, closed, ended, bytes) in places {
             let metrics = DoorMetrics {
                 counters: counters.clone(),
                 opened,
                 closed,
                 ended,
+                bytes: bytes.map(|[request, response]| NodeBytes {
+                    counters: counters.clone(),
+                    request,
+                    response,
+                }),
                 failures: self.failures(name, door),
             };
             known.insert(door, metrics);
@@ -251,10 +295,8 @@ impl Metrics {
     }
 
     fn failures(&self, cluster: &str, door: Door) -> HashMap<&'static str, IntCounter> {
-        let node = match door {
-            Door::Route(route) => node_of(route),
-            // Brokers are dialled for routes.
-            Door::Sni => return HashMap::new(),
+        let Some(node) = node(door) else {
+            return HashMap::new();
         };
         let failures = &self.families.connect_failures;
         ConnectError::REASONS
@@ -325,11 +367,34 @@ impl ClusterMetrics {
         self.connection_opened(to);
     }
 
-    fn with_door(&self, door: Door, act: impl FnOnce(&DoorMetrics)) {
+    fn with_door<T>(&self, door: Door, act: impl FnOnce(&DoorMetrics) -> T) -> Option<T> {
         let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(door) = doors.get(&door) {
-            act(door);
-        }
+        doors.get(&door).map(act)
+    }
+
+    /// Where the bytes of a connection for this route are counted.
+    pub fn node_bytes(&self, route: Route) -> Option<NodeBytes> {
+        self.with_door(route.into(), |door| door.bytes.clone())?
+    }
+
+    /// A client said which software it is; once for each connection. `None`: in words that no broker would accept.
+    pub fn introduced(&self, software: Option<ClientSoftware<'_>>) {
+        self.clients.count(software);
+    }
+
+    /// The software of the clients of this cluster so far, and how many connections introduced themselves so.
+    pub fn client_software(&self) -> Vec<SeenSoftware> {
+        self.clients.seen()
+    }
+
+    /// So many more requests wait for their answers.
+    pub fn in_flight_grew(&self, n: usize) {
+        self.counters.add(self.in_flight.0, n as u64);
+    }
+
+    /// So many fewer requests wait for their answers.
+    pub fn in_flight_shrank(&self, n: usize) {
+        self.counters.add(self.in_flight.1, n as u64);
     }
 
     /// A connection or a request met a limit.
@@ -413,6 +478,14 @@ fn node_of(route: Route) -> String {
     }
 }
 
+/// The same for a door; `None` for one for which no broker is dialled: brokers are dialled for routes.
+fn node(door: Door) -> Option<String> {
+    match door {
+        Door::Route(route) => Some(node_of(route)),
+        Door::Sni => None,
+    }
+}
+
 fn met(limits: &HashMap<&'static str, IntCounter>, limit: &str) {
     if let Some(count) = limits.get(limit) {
         count.inc();
@@ -422,11 +495,11 @@ fn met(limits: &HashMap<&'static str, IntCounter>, limit: &str) {
 impl PerApi {
     fn of_all(series: &mut Series, apis: &[(i16, &'static str)]) -> Self {
         let mut all = PerApi {
-            unknown: Some(series.counter(Family::Requests, UNKNOWN)),
+            unknown: Some(series.counter(Family::Requests, &[UNKNOWN])),
             ..PerApi::default()
         };
         for &(key, name) in apis {
-            all.insert(key, series.counter(Family::Requests, name));
+            all.insert(key, series.counter(Family::Requests, &[name]));
         }
         all
     }
@@ -435,7 +508,7 @@ impl PerApi {
     fn with_addresses(series: &mut Series, family: Family, apis: &[(i16, &'static str)]) -> Self {
         let mut some = PerApi::default();
         for &(key, name) in apis.iter().filter(|(key, _)| carries_addresses(*key)) {
-            some.insert(key, series.counter(family, name));
+            some.insert(key, series.counter(family, &[name]));
         }
         some
     }
@@ -503,6 +576,9 @@ mod tests {
             r#"portolan_unmapped_nodes_total{cluster="main"} 0"#,
             r#"portolan_upstream_connect_failures_total{cluster="main",node="1001",reason="refused"} 0"#,
             r#"portolan_bytes_total{cluster="main",direction="response"} 0"#,
+            r#"portolan_node_bytes_total{cluster="main",direction="request",node="1001"} 0"#,
+            r#"portolan_node_bytes_total{cluster="main",direction="response",node="bootstrap"} 0"#,
+            r#"portolan_in_flight{cluster="main"} 0"#,
             "portolan_accept_errors_total 0",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");

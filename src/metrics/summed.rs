@@ -18,6 +18,8 @@ pub(super) enum Family {
     Rewritten,
     Neutralised,
     Bytes,
+    NodeBytes,
+    InFlight,
 }
 
 struct About {
@@ -26,66 +28,88 @@ struct About {
     name: &'static str,
     help: &'static str,
     /// Beside `cluster`, which all have.
-    label: &'static str,
+    labels: &'static [&'static str],
 }
 
-const FAMILIES: [About; 7] = [
+const FAMILIES: [About; 9] = [
     About {
         family: Family::Connections,
         kind: MetricType::GAUGE,
         name: "portolan_connections",
         help: "Client connections that are open.",
-        label: "route",
+        labels: &["route"],
     },
     About {
         family: Family::ConnectionsTotal,
         kind: MetricType::COUNTER,
         name: "portolan_connections_total",
         help: "Client connections that were accepted; by route \"sni\" those that ended before their server name led to another.",
-        label: "route",
+        labels: &["route"],
     },
     About {
         family: Family::Ends,
         kind: MetricType::COUNTER,
         name: "portolan_connection_ends_total",
         help: "Client connections that ended, by reason.",
-        label: "reason",
+        labels: &["reason"],
     },
     About {
         family: Family::Requests,
         kind: MetricType::COUNTER,
         name: "portolan_requests_total",
         help: "Requests that were let through or answered here.",
-        label: "api",
+        labels: &["api"],
     },
     About {
         family: Family::Rewritten,
         kind: MetricType::COUNTER,
         name: "portolan_addresses_rewritten_total",
         help: "Broker addresses that were replaced in answers.",
-        label: "api",
+        labels: &["api"],
     },
     About {
         family: Family::Neutralised,
         kind: MetricType::COUNTER,
         name: "portolan_endpoints_neutralised_total",
         help: "Fields of broker addresses that were blanked in passing answers.",
-        label: "api",
+        labels: &["api"],
     },
     About {
         family: Family::Bytes,
         kind: MetricType::COUNTER,
         name: "portolan_bytes_total",
         help: "Bytes that were passed on, by direction: request (to brokers) or response (to clients).",
-        label: "direction",
+        labels: &["direction"],
+    },
+    About {
+        family: Family::NodeBytes,
+        kind: MetricType::COUNTER,
+        name: "portolan_node_bytes_total",
+        help: "The same by node (its id, or bootstrap) whose connections they were passed on for.",
+        labels: &["node", "direction"],
+    },
+    About {
+        family: Family::InFlight,
+        kind: MetricType::GAUGE,
+        name: "portolan_in_flight",
+        help: "Requests that were let through or answered here and whose answers have not begun to come.",
+        labels: &[],
     },
 ];
 
 /// The series of a cluster, each with the places of its numbers.
 #[derive(Debug, Default)]
 pub(super) struct Series {
-    all: Vec<(Family, String, Value)>,
+    all: Vec<OneSeries>,
     places: usize,
+}
+
+#[derive(Debug)]
+struct OneSeries {
+    family: Family,
+    /// In the order of [`About::labels`].
+    labels: Vec<String>,
+    value: Value,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,22 +127,24 @@ impl Series {
     }
 
     /// A counter.
-    pub(super) fn counter(&mut self, family: Family, label: impl Into<String>) -> Place {
+    pub(super) fn counter(&mut self, family: Family, labels: &[&str]) -> Place {
         let place = self.place();
-        self.all.push((family, label.into(), Value::Sum(place)));
+        self.push(family, labels, Value::Sum(place));
         place
     }
 
     /// A gauge of what began and has not ended.
-    pub(super) fn open(
-        &mut self,
-        family: Family,
-        label: impl Into<String>,
-        began: Place,
-        ended: Place,
-    ) {
-        let value = Value::Difference(began, ended);
-        self.all.push((family, label.into(), value));
+    pub(super) fn open(&mut self, family: Family, labels: &[&str], began: Place, ended: Place) {
+        self.push(family, labels, Value::Difference(began, ended));
+    }
+
+    fn push(&mut self, family: Family, labels: &[&str], value: Value) {
+        let labels = labels.iter().map(|&label| label.to_owned()).collect();
+        self.all.push(OneSeries {
+            family,
+            labels,
+            value,
+        });
     }
 }
 
@@ -136,7 +162,7 @@ struct Inner {
 #[derive(Debug)]
 struct Cluster {
     name: String,
-    series: Vec<(Family, String, Value)>,
+    series: Vec<OneSeries>,
     counters: Arc<Counters>,
 }
 
@@ -144,7 +170,8 @@ impl Summed {
     /// Without a cluster, for so many worker threads.
     pub(super) fn new(workers: usize) -> Result<Self, prometheus::Error> {
         let describe = |about: &About| {
-            let labels = vec!["cluster".to_owned(), about.label.to_owned()];
+            let labels = ["cluster"].iter().chain(about.labels);
+            let labels = labels.map(|&label| label.to_owned()).collect();
             Desc::new(about.name.into(), about.help.into(), labels, HashMap::new())
         };
         Ok(Summed(Arc::new(Inner {
@@ -193,9 +220,9 @@ impl Collector for Summed {
 
 impl Cluster {
     fn metrics<'a>(&'a self, about: &'a About) -> impl Iterator<Item = Metric> + 'a {
-        let of_family = self.series.iter().filter(|s| s.0 == about.family);
-        of_family.map(|(_, label, value)| {
-            let value = match *value {
+        let of_family = self.series.iter().filter(|s| s.family == about.family);
+        of_family.map(|series| {
+            let value = match series.value {
                 Value::Sum(place) => self.counters.sum(place),
                 Value::Difference(began, ended) => {
                     // What ends in between makes it one too many and never one too few.
@@ -203,7 +230,9 @@ impl Cluster {
                     self.counters.sum(began).saturating_sub(ended)
                 }
             };
-            let mut labels = vec![pair("cluster", &self.name), pair(about.label, label)];
+            let mut labels = vec![pair("cluster", &self.name)];
+            let values = about.labels.iter().zip(&series.labels);
+            labels.extend(values.map(|(name, value)| pair(name, value)));
             // As the other families have them.
             labels.sort_by(|a, b| a.name().cmp(b.name()));
             let mut metric = Metric::from_label(labels);

@@ -8,6 +8,7 @@
 //! - [`api`]: which api keys and versions pass, which answers carry addresses, and what is to be done with each.
 //! - [`acks`]: whether a Produce request will be answered.
 //! - [`sasl`]: when a connection leaves Kafka's framing for raw SASL tokens, and when it comes back.
+//! - [`software`]: what a client says of itself.
 //! - [`rewrite`]: small answers, rewritten whole, and the head of Metadata answers.
 //! - [`walker`]: large answers, walked and neutralised in place while they stream by.
 
@@ -18,6 +19,7 @@ pub mod prefix;
 pub mod rewrite;
 pub mod sasl;
 mod schema;
+pub mod software;
 mod walk;
 pub mod walker;
 

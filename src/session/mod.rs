@@ -172,6 +172,7 @@ impl Session {
                 return Ok(true);
             }
             if !shared.progressed.get() {
+                shared.count_in_flight();
                 return Ok(false);
             }
         }

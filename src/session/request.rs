@@ -44,6 +44,8 @@ enum Frame {
         remaining: u32,
         expected: Expected,
     },
+    /// In a request that passes and says which software the client is: what passed of it, after its size field.
+    Introduction { seen: Vec<u8>, remaining: u32 },
     /// In a frame that we answer ourselves.
     Discard { remaining: u32 },
 }
@@ -70,6 +72,7 @@ impl Frame {
             Frame::Boundary => 0,
             Frame::Body { remaining }
             | Frame::Produce { remaining, .. }
+            | Frame::Introduction { remaining, .. }
             | Frame::Discard { remaining } => *remaining as usize,
         }
     }

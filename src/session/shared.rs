@@ -11,9 +11,11 @@ use std::task::{Context, Poll};
 use super::end::EndReason;
 use super::in_flight::{Expected, InFlight};
 use super::{Cluster, Worker};
+use crate::metrics::NodeBytes;
 use crate::port_map::{PortMap, Route};
 use crate::protocol::rewrite;
 use crate::protocol::sasl::RawTokens;
+use crate::protocol::software;
 use crate::transport::stream::Stream;
 use crate::upstream::own::OwnConnection;
 use crate::upstream::{ConnectError, Connected};
@@ -58,6 +60,9 @@ pub(super) struct Shared {
     /// A reload has put others in the place of the brokers of which one was dialled.
     pub(super) has_old_broker: bool,
     pub(super) in_flight: RefCell<InFlight>,
+    /// How many of those the metrics know of.
+    counted: Cell<usize>,
+    node_bytes: Option<NodeBytes>,
     /// The phase of SASL in which frames are raw tokens, after SaslHandshake v0.
     pub(super) raw_tokens: RefCell<Option<RawTokens>>,
     pub(super) handshake_pending: Cell<bool>,
@@ -65,6 +70,8 @@ pub(super) struct Shared {
     pub(super) seen_bytes: Cell<bool>,
     pub(super) seen_request: Cell<bool>,
     pub(super) seen_response: Cell<bool>,
+    /// The client has said which software it is.
+    pub(super) introduced: Cell<bool>,
     pub(super) requests_blocked: Cell<bool>,
     /// The request direction is over.
     pub(super) requests_over: Cell<bool>,
@@ -105,12 +112,15 @@ impl Shared {
             dialled: Cell::new(false),
             has_old_broker: false,
             in_flight: RefCell::new(InFlight::new(cluster.limits.in_flight)),
+            counted: Cell::new(0),
+            node_bytes: cluster.metrics.node_bytes(route),
             raw_tokens: RefCell::new(None),
             handshake_pending: Cell::new(false),
             draining: Cell::new(false),
             seen_bytes: Cell::new(false),
             seen_request: Cell::new(false),
             seen_response: Cell::new(false),
+            introduced: Cell::new(false),
             requests_blocked: Cell::new(false),
             requests_over: Cell::new(false),
             responses_over: Cell::new(false),
@@ -165,6 +175,31 @@ impl Shared {
     pub(super) fn popped(&self) {
         if self.requests_blocked.replace(false) {
             self.progress();
+        }
+    }
+
+    /// Tells the metrics how many requests are in flight: once a turn, for most are answered in the turn after theirs.
+    pub(super) fn count_in_flight(&self) {
+        self.count_as_in_flight(self.in_flight.borrow().len());
+    }
+
+    fn count_as_in_flight(&self, n: usize) {
+        let counted = self.counted.replace(n);
+        // The same before and after a reload.
+        let metrics = &self.cluster.metrics;
+        match n {
+            _ if n > counted => metrics.in_flight_grew(n - counted),
+            _ if n < counted => metrics.in_flight_shrank(counted - n),
+            _ => {}
+        }
+    }
+
+    /// The client sent a request that says which software it is.
+    pub(super) fn introduced(&self, frame: &[u8]) {
+        // A broker that is sent what cannot be read closes the connection, and then it is told why.
+        if let Ok(software) = software::client_software(frame) {
+            self.introduced.set(true);
+            self.cluster.metrics.introduced(software);
         }
     }
 
@@ -225,6 +260,9 @@ impl Shared {
         self.spend(n);
         self.request_bytes.set(self.request_bytes.get() + n as u64);
         self.cluster.metrics.request_bytes(n);
+        if let Some(node) = &self.node_bytes {
+            node.request(n);
+        }
     }
 
     /// Bytes went to the client.
@@ -234,6 +272,9 @@ impl Shared {
         self.response_bytes
             .set(self.response_bytes.get() + n as u64);
         self.cluster.metrics.response_bytes(n);
+        if let Some(node) = &self.node_bytes {
+            node.response(n);
+        }
     }
 
     /// Takes no more requests, and ends for this reason when those in flight are answered.
@@ -245,5 +286,11 @@ impl Shared {
     /// What ends first is the reason of the whole session, if nothing worse happens.
     pub(super) fn first_end(&self, reason: EndReason) {
         self.first_end.borrow_mut().get_or_insert(reason);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.count_as_in_flight(0);
     }
 }

@@ -32,6 +32,7 @@ mod leaks;
 mod learned;
 mod limits;
 mod log_level;
+mod metrics;
 mod order;
 mod ports;
 mod process;

@@ -4,7 +4,7 @@ use super::{Frame, RequestPump, Stop};
 use crate::protocol::acks::AcksFinder;
 use crate::protocol::api::{self, Refusal, RequestPlan, ResponsePlan};
 use crate::protocol::prefix::{self, Foreign, REQUEST_PREFIX_BYTES, RequestPrefix, SIZE_BYTES};
-use crate::protocol::{rewrite, sasl};
+use crate::protocol::{rewrite, sasl, software};
 use crate::session::end::EndReason;
 use crate::session::in_flight::Expected;
 use crate::session::shared::Shared;
@@ -41,6 +41,21 @@ impl RequestPump {
                         self.frame = Frame::Discard { remaining };
                         return Ok(Stop::NeedBytes);
                     }
+                    self.frame = Frame::Boundary;
+                }
+                Frame::Introduction {
+                    mut seen,
+                    remaining,
+                } => {
+                    let n = undecided.min(remaining as usize);
+                    seen.extend_from_slice(&self.lane.undecided()[..n]);
+                    self.lane.pass(n);
+                    let remaining = remaining - n as u32;
+                    if remaining > 0 {
+                        self.frame = Frame::Introduction { seen, remaining };
+                        return Ok(Stop::NeedBytes);
+                    }
+                    shared.introduced(&seen);
                     self.frame = Frame::Boundary;
                 }
                 Frame::Produce {
@@ -193,7 +208,15 @@ impl RequestPump {
         match plan {
             RequestPlan::Forward(plan) => {
                 shared.expect(answer(plan));
-                passes(body);
+                let introduces = !shared.introduced.get()
+                    && software::is_introduction(api_key, api_version, frame_bytes);
+                passes(match introduces {
+                    true => Frame::Introduction {
+                        seen: Vec::new(),
+                        remaining: frame_bytes,
+                    },
+                    false => body,
+                });
             }
             RequestPlan::Produce(plan) => passes(Frame::Produce {
                 finder: AcksFinder::new(api_version, frame_bytes),

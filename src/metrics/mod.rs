@@ -5,6 +5,7 @@
 //! (`summed`); what is rare is counted by prometheus itself.
 
 mod clients;
+mod durations;
 mod process;
 mod reachable;
 mod reloads;
@@ -17,10 +18,11 @@ use std::time::Duration;
 
 pub use clients::SeenSoftware;
 use clients::{Clients, ClusterClients};
+use durations::Histogram;
 use process::Process;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    GaugeVec, Histogram as Timer, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use reachable::Reachable;
@@ -32,9 +34,12 @@ use threads::{Counters, Place};
 
 use crate::lifecycle::State;
 use crate::port_map::{Door, Route};
-use crate::protocol::api::{UNKNOWN, carries_addresses};
+use crate::protocol::api::{Policy, UNKNOWN, carries_addresses, visible};
 use crate::protocol::software::ClientSoftware;
 use crate::upstream::ConnectError;
+
+/// Where the build knows it.
+const COMMIT: Option<&str> = option_env!("PORTOLAN_BUILD_COMMIT");
 
 /// The seconds that connecting to a broker takes: from loopback to the default timeout and beyond.
 const CONNECT_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0];
@@ -75,15 +80,17 @@ pub struct ClusterMetrics {
     counters: Arc<Counters>,
     doors: RwLock<HashMap<Door, DoorMetrics>>,
     ends: HashMap<&'static str, Place>,
-    requests: PerApi,
-    rewritten: PerApi,
-    neutralised: PerApi,
+    requests: PerApi<Place>,
+    rewritten: PerApi<Place>,
+    neutralised: PerApi<Place>,
     request_bytes: Place,
     response_bytes: Place,
     in_flight: (Place, Place),
+    request_seconds: PerApi<Histogram>,
+    proxy_seconds: Histogram,
     clients: ClusterClients,
     unmapped: IntCounter,
-    connect_seconds: Histogram,
+    connect_seconds: Timer,
     reachable: Reachable,
     limits: Arc<HashMap<&'static str, IntCounter>>,
 }
@@ -120,11 +127,22 @@ impl NodeBytes {
     }
 }
 
-/// A counter an api key, found by index since keys are dense, and perhaps one for the keys that have none.
-#[derive(Debug, Default)]
-struct PerApi {
-    by_key: Vec<Option<Place>>,
-    unknown: Option<Place>,
+/// A counter (or a histogram) an api key, found by index since keys are dense, and perhaps one for the keys that have none.
+#[derive(Debug)]
+struct PerApi<T> {
+    by_key: Vec<Option<T>>,
+    unknown: Option<T>,
+}
+
+/// Where time went, from the start on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Latency {
+    /// Requests that brokers have answered.
+    pub requests: u64,
+    /// The sum of `portolan_request_seconds`.
+    pub broker_seconds: f64,
+    /// The sum of `portolan_proxy_seconds`.
+    pub proxy_seconds: f64,
 }
 
 /// What prometheus counts itself.
@@ -166,11 +184,14 @@ impl Metrics {
         };
         let clients = Clients::new(&registry)?;
         let build = GaugeVec::new(
-            Opts::new("portolan_build_info", "1, with the version as a label."),
-            &["version"],
+            Opts::new(
+                "portolan_build_info",
+                "1, with the version and the commit that it was built of (or \"unknown\") as labels.",
+            ),
+            &["version", "commit"],
         )?;
         build
-            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or("unknown")])
             .set(1.0);
         registry.register(Box::new(build))?;
         let rejections = counters(
@@ -219,6 +240,8 @@ impl Metrics {
         let response_bytes = series.counter(Family::Bytes, &["response"]);
         let in_flight = (series.place(), series.place());
         series.open(Family::InFlight, &[], in_flight.0, in_flight.1);
+        let request_seconds = PerApi::of_answered(&mut series, &self.apis);
+        let proxy_seconds = series.histogram(Family::ProxySeconds, &[], durations::PROXY);
         let requests = PerApi::of_all(&mut series, &self.apis);
         let rewritten = PerApi::with_addresses(&mut series, Family::Rewritten, &self.apis);
         let neutralised = PerApi::with_addresses(&mut series, Family::Neutralised, &self.apis);
@@ -236,6 +259,8 @@ impl Metrics {
             request_bytes,
             response_bytes,
             in_flight,
+            request_seconds,
+            proxy_seconds,
             clients: self.clients.of(name),
             unmapped: families.unmapped.with_label_values(&[name]),
             connect_seconds: families.connect_seconds.with_label_values(&[name]),
@@ -420,6 +445,33 @@ impl ClusterMetrics {
         self.requests.add(&self.counters, api_key, 1);
     }
 
+    /// A broker's answer has begun to come, so long after its request was read.
+    pub fn answered(&self, api_key: i16, took: Duration) {
+        if let Some(histogram) = self.request_seconds.of(api_key) {
+            histogram.observe(&self.counters, took, 1);
+        }
+    }
+
+    /// As many frames went out, on each of which this process spent so long.
+    pub fn frames_passed(&self, spent_on_each: Duration, frames: u64) {
+        self.proxy_seconds
+            .observe(&self.counters, spent_on_each, frames);
+    }
+
+    /// What all requests so far took, of brokers and of us.
+    pub fn latency(&self) -> Latency {
+        let answered = self.request_seconds.all();
+        let (requests, broker_seconds) = answered
+            .map(|histogram| histogram.total(&self.counters))
+            .fold((0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
+        let (_, proxy_seconds) = self.proxy_seconds.total(&self.counters);
+        Latency {
+            requests,
+            broker_seconds,
+            proxy_seconds,
+        }
+    }
+
     /// Bytes went to a broker.
     pub fn request_bytes(&self, n: usize) {
         self.counters.add(self.request_bytes, n as u64);
@@ -492,12 +544,9 @@ fn met(limits: &HashMap<&'static str, IntCounter>, limit: &str) {
     }
 }
 
-impl PerApi {
+impl PerApi<Place> {
     fn of_all(series: &mut Series, apis: &[(i16, &'static str)]) -> Self {
-        let mut all = PerApi {
-            unknown: Some(series.counter(Family::Requests, &[UNKNOWN])),
-            ..PerApi::default()
-        };
+        let mut all = PerApi::new(Some(series.counter(Family::Requests, &[UNKNOWN])));
         for &(key, name) in apis {
             all.insert(key, series.counter(Family::Requests, &[name]));
         }
@@ -506,14 +555,42 @@ impl PerApi {
 
     /// Only the apis that can count here: a series that stays at zero for ever tells nobody anything.
     fn with_addresses(series: &mut Series, family: Family, apis: &[(i16, &'static str)]) -> Self {
-        let mut some = PerApi::default();
+        let mut some = PerApi::new(None);
         for &(key, name) in apis.iter().filter(|(key, _)| carries_addresses(*key)) {
             some.insert(key, series.counter(family, &[name]));
         }
         some
     }
 
-    fn insert(&mut self, api_key: i16, place: Place) {
+    fn add(&self, counters: &Counters, api_key: i16, n: u64) {
+        if let Some(place) = self.of(api_key) {
+            counters.add(place, n);
+        }
+    }
+}
+
+impl PerApi<Histogram> {
+    /// Only the apis that are let through: those among brokers would be a quarter of all series.
+    fn of_answered(series: &mut Series, apis: &[(i16, &'static str)]) -> Self {
+        let mut of = |name| series.histogram(Family::RequestSeconds, &[name], durations::REQUEST);
+        let mut some = PerApi::new(Some(of(UNKNOWN)));
+        let policy = Policy::default();
+        for &(key, name) in apis.iter().filter(|(key, _)| visible(&policy, *key)) {
+            some.insert(key, of(name));
+        }
+        some
+    }
+}
+
+impl<T: Copy> PerApi<T> {
+    fn new(unknown: Option<T>) -> Self {
+        PerApi {
+            by_key: Vec::new(),
+            unknown,
+        }
+    }
+
+    fn insert(&mut self, api_key: i16, it: T) {
         let Ok(index) = usize::try_from(api_key) else {
             // No api has such a key.
             return;
@@ -521,15 +598,17 @@ impl PerApi {
         if index >= self.by_key.len() {
             self.by_key.resize(index + 1, None);
         }
-        self.by_key[index] = Some(place);
+        self.by_key[index] = Some(it);
     }
 
-    fn add(&self, counters: &Counters, api_key: i16, n: u64) {
+    fn of(&self, api_key: i16) -> Option<T> {
         let index = usize::try_from(api_key).ok();
         let known = index.and_then(|index| *self.by_key.get(index)?);
-        if let Some(place) = known.or(self.unknown) {
-            counters.add(place, n);
-        }
+        known.or(self.unknown)
+    }
+
+    fn all(&self) -> impl Iterator<Item = T> + '_ {
+        self.by_key.iter().chain([&self.unknown]).copied().flatten()
     }
 }
 
@@ -561,7 +640,12 @@ mod tests {
 
     #[test]
     fn every_series_is_there_at_zero_from_the_start() {
-        let apis = [(0, "Produce"), (3, "Metadata"), (12, "Heartbeat")];
+        let apis = [
+            (0, "Produce"),
+            (3, "Metadata"),
+            (12, "Heartbeat"),
+            (52, "Vote"),
+        ];
         let metrics = Metrics::new(&apis, &["client_closed"], 2).unwrap();
         let routes = [Route::Bootstrap, Route::Node(NodeId(1001))].map(Door::from);
         metrics.cluster("main", &routes).unwrap();
@@ -579,11 +663,18 @@ mod tests {
             r#"portolan_node_bytes_total{cluster="main",direction="request",node="1001"} 0"#,
             r#"portolan_node_bytes_total{cluster="main",direction="response",node="bootstrap"} 0"#,
             r#"portolan_in_flight{cluster="main"} 0"#,
+            r#"portolan_request_seconds_bucket{api="Produce",cluster="main",le="0.0005"} 0"#,
+            r#"portolan_request_seconds_bucket{api="unknown",cluster="main",le="+Inf"} 0"#,
+            r#"portolan_request_seconds_sum{api="Metadata",cluster="main"} 0"#,
+            r#"portolan_proxy_seconds_bucket{cluster="main",le="0.000005"} 0"#,
+            r#"portolan_proxy_seconds_count{cluster="main"} 0"#,
             "portolan_accept_errors_total 0",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
         }
         assert!(text.contains(r#"portolan_requests_total{api="Heartbeat""#));
+        let between_brokers = r#"portolan_request_seconds_count{api="Vote""#;
+        assert!(!text.contains(between_brokers), "it is not let through");
         for family in ["addresses_rewritten_total", "endpoints_neutralised_total"] {
             let heartbeat = format!(r#"portolan_{family}{{api="Heartbeat""#);
             assert!(!text.contains(&heartbeat), "it carries no addresses");
@@ -610,6 +701,9 @@ mod tests {
                         cluster.rewritten(3, 2);
                         cluster.rewritten(0, 0);
                         cluster.endpoints_neutralised(4711, 5);
+                        cluster.answered(3, Duration::from_millis(2));
+                        cluster.answered(4711, Duration::from_secs(60));
+                        cluster.frames_passed(Duration::from_micros(20), 3);
                     }
                 });
             }
@@ -626,6 +720,13 @@ mod tests {
             r#"portolan_bytes_total{cluster="a",direction="request"} 300"#,
             r#"portolan_bytes_total{cluster="b",direction="response"} 3"#,
             r#"portolan_addresses_rewritten_total{api="Metadata",cluster="a"} 6"#,
+            r#"portolan_request_seconds_bucket{api="Metadata",cluster="a",le="0.001"} 0"#,
+            r#"portolan_request_seconds_bucket{api="Metadata",cluster="a",le="0.0025"} 3"#,
+            r#"portolan_request_seconds_sum{api="Metadata",cluster="a"} 0.006"#,
+            r#"portolan_request_seconds_bucket{api="unknown",cluster="b",le="30"} 0"#,
+            r#"portolan_request_seconds_bucket{api="unknown",cluster="b",le="+Inf"} 3"#,
+            r#"portolan_proxy_seconds_bucket{cluster="b",le="0.00001"} 0"#,
+            r#"portolan_proxy_seconds_bucket{cluster="b",le="0.000025"} 9"#,
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
         }
@@ -633,9 +734,14 @@ mod tests {
             "# HELP portolan_connections Client connections that are open.",
             "# TYPE portolan_connections gauge",
             "# TYPE portolan_bytes_total counter",
+            "# TYPE portolan_request_seconds histogram",
         ] {
             assert_eq!(text.matches(line).count(), 1, "{line} in\n{text}");
         }
+        let latency = clusters[0].latency();
+        assert_eq!(latency.requests, 6);
+        assert_eq!(latency.broker_seconds, 0.006 + 180.0);
+        assert_eq!(latency.proxy_seconds, 9.0 * 0.000_02);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
+use super::durations::{Bounds, Histogram};
 use super::threads::{Counters, Place};
 
 /// One of [`FAMILIES`].
@@ -20,6 +21,8 @@ pub(super) enum Family {
     Bytes,
     NodeBytes,
     InFlight,
+    RequestSeconds,
+    ProxySeconds,
 }
 
 struct About {
@@ -31,7 +34,7 @@ struct About {
     labels: &'static [&'static str],
 }
 
-const FAMILIES: [About; 9] = [
+const FAMILIES: [About; 11] = [
     About {
         family: Family::Connections,
         kind: MetricType::GAUGE,
@@ -95,6 +98,22 @@ const FAMILIES: [About; 9] = [
         help: "Requests that were let through or answered here and whose answers have not begun to come.",
         labels: &[],
     },
+    About {
+        family: Family::RequestSeconds,
+        kind: MetricType::HISTOGRAM,
+        name: "portolan_request_seconds",
+        help: "From a request that was read to its last byte to the first byte of its answer: the broker's time as seen from here, with what it lets \
+               a Fetch wait, and with connecting to it for the first of a connection. Not of requests that are answered here, or never (acks=0).",
+        labels: &["api"],
+    },
+    About {
+        family: Family::ProxySeconds,
+        kind: MetricType::HISTOGRAM,
+        name: "portolan_proxy_seconds",
+        help: "This process's own share: of each request and of each answer, from the wake-up that found its bytes to the write that handed its last \
+               byte to the kernel, without the time in which more of it was waited for, or a peer that does not take it.",
+        labels: &[],
+    },
 ];
 
 /// The series of a cluster, each with the places of its numbers.
@@ -117,6 +136,7 @@ enum Value {
     Sum(Place),
     /// What is open: began less ended.
     Difference(Place, Place),
+    Histogram(Histogram),
 }
 
 impl Series {
@@ -136,6 +156,19 @@ impl Series {
     /// A gauge of what began and has not ended.
     pub(super) fn open(&mut self, family: Family, labels: &[&str], began: Place, ended: Place) {
         self.push(family, labels, Value::Difference(began, ended));
+    }
+
+    /// A histogram.
+    pub(super) fn histogram(
+        &mut self,
+        family: Family,
+        labels: &[&str],
+        bounds: Bounds,
+    ) -> Histogram {
+        let histogram = Histogram::at(Place::nth(self.places), bounds);
+        self.places += Histogram::places(bounds);
+        self.push(family, labels, Value::Histogram(histogram));
+        histogram
     }
 
     fn push(&mut self, family: Family, labels: &[&str], value: Value) {
@@ -222,6 +255,12 @@ impl Cluster {
     fn metrics<'a>(&'a self, about: &'a About) -> impl Iterator<Item = Metric> + 'a {
         let of_family = self.series.iter().filter(|s| s.family == about.family);
         of_family.map(|series| {
+            let mut labels = vec![pair("cluster", &self.name)];
+            let values = about.labels.iter().zip(&series.labels);
+            labels.extend(values.map(|(name, value)| pair(name, value)));
+            // As the other families have them.
+            labels.sort_by(|a, b| a.name().cmp(b.name()));
+            let mut metric = Metric::from_label(labels);
             let value = match series.value {
                 Value::Sum(place) => self.counters.sum(place),
                 Value::Difference(began, ended) => {
@@ -229,13 +268,11 @@ impl Cluster {
                     let ended = self.counters.sum(ended);
                     self.counters.sum(began).saturating_sub(ended)
                 }
+                Value::Histogram(histogram) => {
+                    metric.set_histogram(histogram.proto(&self.counters));
+                    return metric;
+                }
             };
-            let mut labels = vec![pair("cluster", &self.name)];
-            let values = about.labels.iter().zip(&series.labels);
-            labels.extend(values.map(|(name, value)| pair(name, value)));
-            // As the other families have them.
-            labels.sort_by(|a, b| a.name().cmp(b.name()));
-            let mut metric = Metric::from_label(labels);
             if about.kind == MetricType::GAUGE {
                 let mut gauge = Gauge::default();
                 gauge.set_value(value as f64);

@@ -29,6 +29,11 @@ impl Place {
     pub(super) fn nth(n: usize) -> Self {
         Place(n)
     }
+
+    /// So many places further on.
+    pub(super) fn plus(self, n: usize) -> Self {
+        Place(self.0 + n)
+    }
 }
 
 /// A number of counters, in one block for each worker and one for all other threads.

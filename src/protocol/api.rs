@@ -166,7 +166,8 @@ const FETCH: i16 = ApiKey::Fetch as i16;
 /// The key of Metadata.
 pub const METADATA: i16 = ApiKey::Metadata as i16;
 const FIND_COORDINATOR: i16 = ApiKey::FindCoordinator as i16;
-const SASL_HANDSHAKE: i16 = ApiKey::SaslHandshake as i16;
+/// The key of SaslHandshake.
+pub const SASL_HANDSHAKE: i16 = ApiKey::SaslHandshake as i16;
 /// The key of ApiVersions.
 pub(super) const API_VERSIONS: i16 = ApiKey::ApiVersions as i16;
 const SASL_AUTHENTICATE: i16 = ApiKey::SaslAuthenticate as i16;

@@ -1,6 +1,7 @@
 //! What a client waits for: a bounded queue in Kafka's own order, which is the order of the requests.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use crate::protocol::api::ResponsePlan;
 use crate::protocol::sasl::Mechanism;
@@ -18,6 +19,8 @@ pub enum Expected {
         api_version: i16,
         /// What is to be done with the answer.
         plan: ResponsePlan,
+        /// When the last byte of the request was read.
+        read_at: Instant,
     },
     /// The broker's answer to SaslHandshake v0; raw tokens follow a good one.
     Handshake {
@@ -25,6 +28,8 @@ pub enum Expected {
         correlation_id: i32,
         /// What the client asked for.
         mechanism: Mechanism,
+        /// When the last byte of the request was read.
+        read_at: Instant,
     },
     /// The broker's raw SASL token: a size field and bytes, no correlation id.
     Token {
@@ -51,6 +56,8 @@ impl Expected {
 pub struct InFlight {
     queue: VecDeque<Expected>,
     limit: usize,
+    /// The request of the last entry is still being read.
+    is_open: bool,
 }
 
 /// An emptied queue keeps room for this many entries; more is given back, so that a burst leaves no memory behind.
@@ -62,6 +69,7 @@ impl InFlight {
         InFlight {
             queue: VecDeque::new(),
             limit,
+            is_open: false,
         }
     }
 
@@ -85,6 +93,18 @@ impl InFlight {
     /// Notes a request that was read. The caller has looked at [`InFlight::is_full`].
     pub fn push(&mut self, expected: Expected) {
         self.queue.push_back(expected);
+        self.is_open = true;
+    }
+
+    /// The request that was being read is read to its last byte, which came by this time. It need not be in the queue:
+    /// nobody waits for its answer, or that has come already.
+    pub fn is_read(&mut self, by: Instant) {
+        if std::mem::take(&mut self.is_open)
+            && let Some(Expected::Answer { read_at, .. } | Expected::Handshake { read_at, .. }) =
+                self.queue.back_mut()
+        {
+            *read_at = by;
+        }
     }
 
     /// What is due next.
@@ -122,6 +142,7 @@ impl InFlight {
     /// Takes what is due next: its answer has begun.
     pub fn pop(&mut self) -> Option<Expected> {
         let expected = self.queue.pop_front();
+        self.is_open &= !self.queue.is_empty();
         if self.queue.is_empty() && self.queue.capacity() > KEPT {
             self.queue.shrink_to(KEPT);
         }
@@ -131,6 +152,8 @@ impl InFlight {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn token(may_stay_unanswered: bool) -> Expected {
@@ -145,7 +168,41 @@ mod tests {
             api_key: 3,
             api_version: 1,
             plan: ResponsePlan::Stream,
+            read_at: Instant::now(),
         }
+    }
+
+    fn read_at(expected: Option<Expected>) -> Instant {
+        match expected {
+            Some(Expected::Answer { read_at, .. }) => read_at,
+            other => panic!("no answer is due but {other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_request_has_the_time_of_its_own_last_byte() {
+        let begin = Instant::now();
+        let at = |n| begin + Duration::from_secs(n);
+        let mut in_flight = InFlight::new(10);
+        for n in 1..=3 {
+            in_flight.push(answer(n as i32));
+            in_flight.is_read(at(n));
+        }
+        // One that nobody waits for.
+        in_flight.is_read(at(4));
+        for n in 1..=3 {
+            assert_eq!(read_at(in_flight.pop()), at(n));
+        }
+        // One whose answer came before it was read.
+        in_flight.push(answer(5));
+        assert!(read_at(in_flight.pop()) < at(5));
+        in_flight.is_read(at(5));
+        in_flight.push(token(false));
+        in_flight.is_read(at(6));
+        in_flight.push(answer(7));
+        in_flight.is_read(at(7));
+        in_flight.pop();
+        assert_eq!(read_at(in_flight.pop()), at(7));
     }
 
     #[test]

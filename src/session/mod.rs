@@ -11,6 +11,7 @@ pub mod faults;
 mod held;
 pub mod in_flight;
 mod lane;
+mod passage;
 mod request;
 mod response;
 mod serve;
@@ -158,6 +159,7 @@ impl Session {
     fn poll_pumps(&mut self, cx: &mut Context<'_>) -> Result<bool, EndReason> {
         self.responses_first = !self.responses_first;
         self.shared.refill_budget();
+        self.shared.tick();
         loop {
             self.shared.progressed.set(false);
             if self.responses_first {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::end::EndReason;
 use super::in_flight::Expected;
 use super::lane::{Lane, Leg, Next, Received};
+use super::passage::Passage;
 use super::shared::{Dial, Shared};
 use crate::protocol::acks::AcksFinder;
 use crate::transport::deadline::Deadline;
@@ -20,6 +21,7 @@ use crate::transport::tls::is_tls;
 pub(super) struct RequestPump {
     lane: Lane,
     frame: Frame,
+    passage: Passage,
     stall: Deadline,
     /// When to look whether a client that cannot be read from is still there.
     look: Deadline,
@@ -94,6 +96,7 @@ impl RequestPump {
         RequestPump {
             lane: Lane::new(client, broker),
             frame: Frame::default(),
+            passage: Passage::default(),
             stall: Deadline::default(),
             look: Deadline::default(),
             dial: None,
@@ -123,6 +126,7 @@ impl RequestPump {
                 }
                 continue;
             }
+            self.passage.is_idle();
             let blocked = match stop {
                 Stop::Flush => continue,
                 // That answer will never come.
@@ -218,6 +222,7 @@ impl RequestPump {
             self.lane
                 .poll_receive(cx, &shared.client, opaque, next, most)
         );
+        self.passage.received(shared);
         self.received(shared, &received.map_err(|error| client_end(&error))?);
         Poll::Ready(Ok(()))
     }
@@ -269,7 +274,12 @@ impl RequestPump {
         cx: &mut Context<'_>,
         shared: &Shared,
     ) -> Poll<Result<(), EndReason>> {
-        let broker = ready!(self.poll_dial(cx, shared))?;
+        self.passage.sends(shared);
+        let Poll::Ready(broker) = self.poll_dial(cx, shared) else {
+            self.passage.waits(shared);
+            return Poll::Pending;
+        };
+        let broker = broker?;
         while self.lane.has_ready() {
             match self.lane.poll_send(cx, broker) {
                 Poll::Ready(Ok(n)) => {
@@ -287,6 +297,7 @@ impl RequestPump {
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Pending => {
+                    self.passage.waits(shared);
                     self.lane.wait(&shared.client);
                     let patience = shared.cluster.timeouts.stalled_write;
                     self.stall.set_if_clear(|| Instant::now() + patience);
@@ -295,6 +306,8 @@ impl RequestPump {
                 }
             }
         }
+        let in_frame = !matches!(self.frame, Frame::Boundary);
+        self.passage.sent(shared, in_frame);
         Poll::Ready(Ok(()))
     }
 

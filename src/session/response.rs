@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::end::EndReason;
 use super::held::{HeldFor, malformed};
 use super::lane::{Lane, Leg, Next, Received};
+use super::passage::Passage;
 use super::shared::Shared;
 use crate::protocol::api::METADATA;
 use crate::protocol::rewrite::MetadataHead;
@@ -25,6 +26,7 @@ pub(super) struct ResponsePump {
     replaced: Replaced,
     lane: Lane,
     frame: Frame,
+    passage: Passage,
     /// Something was changed in the bytes that came last.
     changed: bool,
     stall: Deadline,
@@ -127,6 +129,7 @@ impl ResponsePump {
                 ready!(self.poll_flush(cx, shared))?;
                 continue;
             }
+            self.passage.is_idle();
             let at_boundary = matches!(self.frame, Frame::Boundary) && self.lane.is_empty();
             let no_more_requests = shared.requests_stopped.get()
                 || (shared.draining.get() && shared.requests_over.get());
@@ -164,6 +167,7 @@ impl ResponsePump {
         ready!(shared.poll_budget(cx));
         let (opaque, next) = (self.frame.opaque(), self.frame.next());
         let received = ready!(self.lane.poll_receive(cx, broker, opaque, next, usize::MAX));
+        self.passage.received(shared);
         self.received(shared, received.map_err(|error| broker_end(&error))?)?;
         Poll::Ready(Ok(()))
     }
@@ -245,6 +249,7 @@ impl ResponsePump {
 
     /// Sends what is decided. Ready when all of it went out.
     fn poll_flush(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
+        self.passage.sends(shared);
         loop {
             let replaced = &self.replaced.bytes[self.replaced.sent..];
             let sent = if !replaced.is_empty() {
@@ -252,6 +257,8 @@ impl ResponsePump {
             } else if self.lane.has_ready() {
                 self.lane.poll_send(cx, &shared.client)
             } else {
+                let in_frame = !matches!(self.frame, Frame::Boundary);
+                self.passage.sent(shared, in_frame);
                 return Poll::Ready(Ok(()));
             };
             match sent {
@@ -272,6 +279,7 @@ impl ResponsePump {
                     }));
                 }
                 Poll::Pending => {
+                    self.passage.waits(shared);
                     if let Some(broker) = shared.broker.get() {
                         self.lane.wait(broker);
                     }

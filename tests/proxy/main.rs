@@ -28,6 +28,7 @@ mod headers;
 mod health;
 mod lame_duck;
 mod large;
+mod latency;
 mod leaks;
 mod learned;
 mod limits;

@@ -27,7 +27,7 @@ impl RequestPump {
                         self.frame = Frame::Body { remaining };
                         return Ok(Stop::NeedBytes);
                     }
-                    self.frame = Frame::Boundary;
+                    self.frame_ends(shared);
                 }
                 Frame::Discard { remaining } => {
                     if self.lane.has_ready() {
@@ -56,7 +56,7 @@ impl RequestPump {
                         return Ok(Stop::NeedBytes);
                     }
                     shared.introduced(&seen);
-                    self.frame = Frame::Boundary;
+                    self.frame_ends(shared);
                 }
                 Frame::Produce {
                     mut finder,
@@ -93,6 +93,13 @@ impl RequestPump {
                 }
             }
         }
+    }
+
+    /// A frame that passes was read to its last byte.
+    fn frame_ends(&mut self, shared: &Shared) {
+        shared.request_read();
+        self.passage.frame_ends();
+        self.frame = Frame::Boundary;
     }
 
     /// Decides about a new frame. `None`: go on with the state that it left.
@@ -195,6 +202,7 @@ impl RequestPump {
             api_key,
             api_version,
             plan,
+            read_at: shared.now(),
         };
         let plan = api::plan(&cluster.policy, api_key, api_version);
         let body = Frame::Body {
@@ -248,6 +256,7 @@ impl RequestPump {
                 shared.expect(Expected::Handshake {
                     correlation_id,
                     mechanism,
+                    read_at: shared.now(),
                 });
                 self.lane.pass(SIZE_BYTES);
                 self.frame = body;

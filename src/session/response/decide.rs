@@ -1,7 +1,7 @@
 //! Decides about the bytes of answers as they come: which pass, which are changed on their way, which are held.
 
 use super::{Frame, Replaced, ResponsePump, Stop};
-use crate::protocol::api::{ResponsePlan, WalkedResponse, WholeResponse};
+use crate::protocol::api::{self, ResponsePlan, WalkedResponse, WholeResponse};
 use crate::protocol::prefix::{self, Foreign, RESPONSE_PREFIX_BYTES, ResponsePrefix, SIZE_BYTES};
 use crate::protocol::rewrite::{self, MetadataHead};
 use crate::protocol::walker::ResponseWalker;
@@ -24,10 +24,13 @@ impl ResponsePump {
                     let n = undecided.min(remaining as usize);
                     self.lane.pass(n);
                     let remaining = remaining - n as u32;
-                    (remaining > 0).then(|| {
+                    if remaining > 0 {
                         self.frame = Frame::Body { remaining };
-                        Stop::NeedBytes
-                    })
+                        Some(Stop::NeedBytes)
+                    } else {
+                        self.frame_ends();
+                        None
+                    }
                 }
                 Frame::Walk {
                     walker,
@@ -54,6 +57,12 @@ impl ResponsePump {
         }
     }
 
+    /// The last byte of a frame, or of what goes out in its place, may go out.
+    fn frame_ends(&mut self) {
+        self.passage.frame_ends();
+        self.frame = Frame::Boundary;
+    }
+
     /// Decides about a new frame. `None`: go on with the state that it left.
     fn begin_frame(&mut self, shared: &Shared) -> Result<Option<Stop>, EndReason> {
         let bytes = self.lane.undecided();
@@ -68,6 +77,7 @@ impl ResponsePump {
                     bytes: answer,
                     sent: 0,
                 };
+                self.frame_ends();
             }
             drop(in_flight);
             shared.popped();
@@ -138,9 +148,16 @@ impl ResponsePump {
                 api_key,
                 api_version,
                 plan,
+                read_at,
                 ..
-            }) => self.apply_plan(shared, plan, prefix.frame_bytes, api_key, api_version),
-            Some(Expected::Handshake { mechanism, .. }) => {
+            }) => {
+                shared.answered(api_key, read_at);
+                self.apply_plan(shared, plan, prefix.frame_bytes, api_key, api_version)
+            }
+            Some(Expected::Handshake {
+                mechanism, read_at, ..
+            }) => {
+                shared.answered(api::SASL_HANDSHAKE, read_at);
                 let limit = shared.cluster.limits.response_rewrite_bytes;
                 self.frame = whole(HeldFor::Handshake(mechanism), prefix.frame_bytes, limit)?;
                 Ok(None)
@@ -228,7 +245,7 @@ impl ResponsePump {
             metrics.endpoints_neutralised(api_key, u64::from(neutralised - counted));
         }
         if remaining == 0 {
-            self.frame = Frame::Boundary;
+            self.frame_ends();
             return Ok(None);
         }
         self.frame = Frame::Walk {
@@ -269,7 +286,7 @@ impl ResponsePump {
                         self.replaced = Replaced { bytes, sent: 0 };
                     }
                 }
-                self.frame = Frame::Boundary;
+                self.frame_ends();
                 return Ok(None);
             }
             if self.lane.has_ready() {
@@ -298,7 +315,7 @@ impl ResponsePump {
             None => [&frame_bytes.to_be_bytes(), held.as_slice()].concat(),
         };
         self.replaced = Replaced { bytes, sent: 0 };
-        self.frame = Frame::Boundary;
+        self.frame_ends();
         Ok(None)
     }
 

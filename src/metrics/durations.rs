@@ -1,0 +1,126 @@
+//! Histograms of durations that are counted by thread: for each observation two additions to numbers that no other thread
+//! writes, one in a bucket and one to the sum.
+
+use std::time::Duration;
+
+use prometheus::proto::{Bucket, Histogram as Proto};
+
+use super::threads::{Counters, Place};
+
+/// The upper ends of the buckets of `portolan_request_seconds`, in microseconds: from what a broker answers from memory to
+/// the default timeout of Kafka's clients (30 s), with what a Fetch waits by default (0.5 s) between.
+pub(super) const REQUEST: Bounds = &[
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000, 30_000_000,
+];
+
+/// Those of `portolan_proxy_seconds`: from a small frame to what nobody would accept.
+pub(super) const PROXY: Bounds = &[
+    5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 100_000, 1_000_000,
+];
+
+pub(super) type Bounds = &'static [u64];
+
+/// Where a histogram is counted: a place for each bucket, one for what is beyond the last, and one for the sum in
+/// nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Histogram {
+    first: Place,
+    bounds: Bounds,
+}
+
+impl Histogram {
+    /// With so many places from this one on.
+    pub(super) fn at(first: Place, bounds: Bounds) -> Self {
+        Histogram { first, bounds }
+    }
+
+    /// How many places it has.
+    pub(super) fn places(bounds: Bounds) -> usize {
+        bounds.len() + 2
+    }
+
+    /// Counts as many that took so long each.
+    pub(super) fn observe(self, counters: &Counters, each: Duration, times: u64) {
+        // Up to 584 years.
+        let nanos = each.as_nanos() as u64;
+        let bucket = self.bounds.partition_point(|bound| bound * 1000 < nanos);
+        counters.add(self.first.plus(bucket), times);
+        counters.add(self.sum(), nanos.wrapping_mul(times));
+    }
+
+    /// How many there were, and how many seconds they took together.
+    pub(super) fn total(self, counters: &Counters) -> (u64, f64) {
+        let buckets = 0..=self.bounds.len();
+        let count = buckets.map(|n| counters.sum(self.first.plus(n))).sum();
+        (count, seconds(counters.sum(self.sum())))
+    }
+
+    /// As prometheus writes it.
+    pub(super) fn proto(self, counters: &Counters) -> Proto {
+        let mut count = 0;
+        let mut buckets = Vec::with_capacity(self.bounds.len());
+        for (n, bound) in self.bounds.iter().enumerate() {
+            count += counters.sum(self.first.plus(n));
+            let mut bucket = Bucket::default();
+            bucket.set_cumulative_count(count);
+            bucket.set_upper_bound(seconds(bound * 1000));
+            buckets.push(bucket);
+        }
+        count += counters.sum(self.first.plus(self.bounds.len()));
+        let mut histogram = Proto::default();
+        histogram.set_bucket(buckets);
+        histogram.set_sample_count(count);
+        histogram.set_sample_sum(seconds(counters.sum(self.sum())));
+        histogram
+    }
+
+    fn sum(self) -> Place {
+        self.first.plus(self.bounds.len() + 1)
+    }
+}
+
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_duration_falls_into_the_first_bucket_that_holds_it() {
+        const BOUNDS: Bounds = &[10, 20, 1000];
+        let counters = Counters::new(1 + Histogram::places(BOUNDS), 0);
+        let histogram = Histogram::at(Place::nth(1), BOUNDS);
+        for (nanos, times) in [
+            (0, 1),
+            (10_000, 2),
+            (10_001, 4),
+            (1_000_000, 8),
+            (1_000_001, 16),
+            (3_000_000_000, 32),
+        ] {
+            histogram.observe(&counters, Duration::from_nanos(nanos), times);
+        }
+        let proto = histogram.proto(&counters);
+        let buckets = proto.get_bucket().iter();
+        let buckets: Vec<(f64, u64)> = buckets
+            .map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()))
+            .collect();
+        assert_eq!(buckets, [(0.000_01, 3), (0.000_02, 7), (0.001, 15)]);
+        assert_eq!(proto.get_sample_count(), 63);
+        let nanos =
+            2 * 10_000 + 4 * 10_001 + 8 * 1_000_000 + 16 * 1_000_001 + 32 * 3_000_000_000_u64;
+        assert_eq!(proto.get_sample_sum(), nanos as f64 / 1e9);
+        assert_eq!(histogram.total(&counters), (63, nanos as f64 / 1e9));
+        assert_eq!(counters.sum(Place::nth(0)), 0);
+    }
+
+    #[test]
+    fn bounds_rise() {
+        for bounds in [REQUEST, PROXY] {
+            assert!(bounds.is_sorted_by(|a, b| a < b));
+        }
+    }
+}

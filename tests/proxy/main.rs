@@ -40,6 +40,7 @@ mod process;
 mod proxy_protocol;
 mod reload;
 mod sasl;
+mod scrape;
 mod setup;
 mod sizes;
 mod streaming;

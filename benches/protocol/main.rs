@@ -1,4 +1,4 @@
-//! What the protocol room costs: `cargo bench --bench protocol [NAME]`.
+//! What the protocol room costs, and counting: `cargo bench --bench protocol [NAME]`.
 //!
 //! Each case is what a session does with one frame (or one buffer of frames), with inputs that kafka-protocol encoded.
 //! `elements` are frames, brokers, coordinators or partitions, whichever the case is about.
@@ -13,6 +13,7 @@
     reason = "a benchmark fails by panicking"
 )]
 
+mod counting;
 mod messages;
 mod rewrites;
 mod walks;
@@ -31,6 +32,8 @@ fn main() {
     rewrites::find_coordinator(&mut criterion);
     rewrites::api_versions(&mut criterion);
     rewrites::produce(&mut criterion);
+    counting::exchange(&mut criterion);
+    counting::scrape(&mut criterion);
     criterion.final_summary();
 }
 

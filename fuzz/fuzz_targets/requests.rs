@@ -10,6 +10,7 @@ use portolan::protocol::api::{self, Policy};
 use portolan::protocol::prefix::{self, RequestPrefix, ResponsePrefix};
 use portolan::protocol::rewrite::metadata_brokers;
 use portolan::protocol::sasl::{self, Mechanism, RawTokens};
+use portolan::protocol::software;
 
 fuzz_target!(|input: &[u8]| {
     let [version, piece, frame @ ..] = input else {
@@ -42,6 +43,7 @@ fuzz_target!(|input: &[u8]| {
     let _ = sasl::handshake_mechanism(frame);
     let _ = sasl::handshake_error_code(frame);
     let _ = metadata_brokers(version, frame);
+    let _ = software::client_software(frame);
     for mechanism in [Mechanism::Plain, Mechanism::Other] {
         let mut tokens = RawTokens::new(mechanism);
         for token in frame.chunks(piece) {

@@ -12,6 +12,15 @@ use crate::port_map::{NodePort, PortMap, Route};
 use crate::session::Cluster;
 use crate::upstream::health::Known;
 
+/// Requests that brokers answer only when there is something to say: for records, or for the other members of a group.
+const WAITING: [&str; 5] = [
+    "Fetch",
+    "ShareFetch",
+    "JoinGroup",
+    "SyncGroup",
+    "ConsumerGroupHeartbeat",
+];
+
 /// A virtual cluster.
 #[derive(Debug, Serialize)]
 pub(super) struct ClusterStatus {
@@ -72,7 +81,7 @@ struct Certificate {
     days_left: i64,
 }
 
-/// How long requests took in all: at the brokers, and here.
+/// How long so many requests took in all: at the brokers, and here. Without those in which brokers wait on purpose.
 #[derive(Debug, Serialize)]
 struct Latency {
     requests: u64,
@@ -237,11 +246,14 @@ fn certificates(cluster: &Cluster) -> Vec<Certificate> {
 
 fn latency(cluster: &str, counters: &Counters) -> Option<Latency> {
     let labels = [("cluster", cluster)];
-    let (broker_seconds, requests) = counters.histogram("portolan_request_seconds", &labels)?;
-    let (proxy_seconds, _) = counters.histogram("portolan_proxy_seconds", &labels)?;
+    let broker = counters.histogram("portolan_request_seconds", &labels, &WAITING);
+    let own = counters.histogram("portolan_proxy_seconds", &labels, &[]);
+    let ((broker_seconds, requests), (own_seconds, frames)) = (broker?, own?);
+    // That histogram counts requests and answers, each by itself, and those of all apis.
+    let of_exchange = 2.0 * own_seconds / frames.max(1) as f64;
     Some(Latency {
         requests,
         broker_seconds,
-        proxy_seconds,
+        proxy_seconds: of_exchange * requests as f64,
     })
 }

@@ -1,6 +1,6 @@
 //! Numbers out of what Prometheus scrapes, so that both tell the same.
 
-use prometheus::proto::MetricFamily;
+use prometheus::proto::{Histogram, Metric, MetricFamily};
 
 /// A scrape.
 pub(super) struct Counters(Vec<MetricFamily>);
@@ -17,13 +17,21 @@ impl Counters {
             .map_or(0, |(_, value)| *value)
     }
 
-    /// Sum of observations and their count, over all series of a histogram with these labels.
-    pub(super) fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Option<(f64, u64)> {
+    /// Sum of observations and their count, over all series of a histogram with these labels and none of these apis.
+    pub(super) fn histogram(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        without: &[&str],
+    ) -> Option<(f64, u64)> {
         let family = self.family(name)?;
+        let is_without =
+            |metric: &&Metric| !without.iter().any(|api| has(metric, &[("api", *api)]));
         let metrics = family.get_metric().iter().filter(|m| has(m, labels));
+        let metrics = metrics.filter(is_without);
         let mut histograms = metrics.map(|metric| metric.get_histogram()).peekable();
         histograms.peek()?;
-        let add = |(sum, count), histogram: &prometheus::proto::Histogram| {
+        let add = |(sum, count), histogram: &Histogram| {
             (
                 sum + histogram.get_sample_sum(),
                 count + histogram.get_sample_count(),
@@ -61,7 +69,7 @@ impl Counters {
     }
 }
 
-fn has(metric: &prometheus::proto::Metric, labels: &[(&str, &str)]) -> bool {
+fn has(metric: &Metric, labels: &[(&str, &str)]) -> bool {
     labels.iter().all(|(name, value)| {
         let mut pairs = metric.get_label().iter();
         pairs.any(|pair| pair.name() == *name && pair.value() == *value)

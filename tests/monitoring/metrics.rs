@@ -12,18 +12,6 @@ use crate::common::client::Client;
 use crate::common::proxy::Proxy;
 use crate::{Query, dashboard, queries, text};
 
-/// Metrics that the queries ask for and that this version does not have yet, with their labels.
-const TO_COME: &[(&str, &[&str])] = &[
-    ("portolan_request_seconds", &["cluster", "api", "le"]),
-    ("portolan_proxy_seconds", &["cluster", "le"]),
-    ("portolan_in_flight", &["cluster"]),
-    (
-        "portolan_node_bytes_total",
-        &["cluster", "node", "direction"],
-    ),
-    ("portolan_client_software", &["cluster", "name", "version"]),
-];
-
 /// Labels that Prometheus puts to everything that it scrapes.
 const OF_THE_TARGET: [&str; 3] = ["namespace", "job", "instance"];
 
@@ -97,25 +85,11 @@ fn selectors(promql: &str) -> Vec<Selector> {
         .collect()
 }
 
-/// The labels of a metric that is still to come.
-fn to_come(metric: &str) -> Option<&'static [&'static str]> {
-    let family = ["_bucket", "_sum", "_count"]
-        .iter()
-        .find_map(|suffix| metric.strip_suffix(suffix))
-        .unwrap_or(metric);
-    let found = TO_COME
-        .iter()
-        .find(|(name, _)| [metric, family].contains(name));
-    found.map(|(_, labels)| *labels)
-}
-
 /// The labels that each series of a metric has, beside the target's.
 fn labels(scrape: &Scrape, metric: &str, place: &str) -> BTreeSet<String> {
-    match (scrape.get(metric), to_come(metric)) {
-        (Some(labels), _) => labels.keys().cloned().collect(),
-        (None, Some(labels)) => labels.iter().map(|&label| label.to_owned()).collect(),
-        (None, None) => panic!("{place}: the proxy has no metric {metric}"),
-    }
+    let labels = scrape.get(metric);
+    let labels = labels.unwrap_or_else(|| panic!("{place}: the proxy has no metric {metric}"));
+    labels.keys().cloned().collect()
 }
 
 #[test]
@@ -173,28 +147,6 @@ fn queries_group_and_name_by_labels_that_are_there() {
         }
     }
     assert!(checked > 100, "only {checked} labels");
-}
-
-#[test]
-fn what_is_to_come_is_not_there_yet_and_is_asked_for() {
-    let scrape = scrape();
-    let asked: BTreeSet<String> = queries()
-        .iter()
-        .flat_map(|query| selectors(&query.promql))
-        .map(|selector| selector.metric)
-        .collect();
-    for (name, _) in TO_COME {
-        let is_there = |metric: &str| scrape.contains_key(metric);
-        let count = format!("{name}_count");
-        assert!(
-            !is_there(name) && !is_there(&count),
-            "take {name} out of TO_COME"
-        );
-        assert!(
-            asked.iter().any(|metric| metric.starts_with(name)),
-            "{name}"
-        );
-    }
 }
 
 #[test]

@@ -13,6 +13,7 @@
 )]
 
 pub mod broker;
+pub mod cache;
 pub mod certificates;
 pub mod client;
 pub mod dns;

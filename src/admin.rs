@@ -1,6 +1,7 @@
 //! The admin listener: is this process alive, is it ready, what does it count, and how much does it log.
 
 mod log_level;
+mod page;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -40,7 +41,8 @@ const METRICS_TEXT: HeaderValue =
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-const PATHS: &str = "/livez      the process runs\n\
+const PATHS: &str = "/           the status page, for people\n\
+                     /livez      the process runs\n\
                      /readyz     all ports are bound\n\
                      /lbz        new connections are welcome: for load balancers\n\
                      /status     everything at once, as JSON\n\
@@ -139,6 +141,7 @@ fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Byte
         return response;
     }
     match request.uri().path() {
+        "/" => page::response(),
         "/livez" => text(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" if state.life.is_ready() => text(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "starting\n"),

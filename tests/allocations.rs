@@ -250,7 +250,7 @@ impl Proxy {
             "[clusters.main]\nbootstrap_servers = [\"{broker}\"]\nadvertised_host = \"localhost\"\n\
              listen_address = \"127.0.0.1\"\nbootstrap_port = 0\n\
              [[clusters.main.nodes]]\nids = \"0\"\nport = 0\naddress = \"{broker}\"\n\
-             [admin]\nlisten = \"\"\n\
+             [admin]\nlisten = \"\"\n[health]\ninterval = \"off\"\n\
              [runtime]\nthreads = 1\nsplice = {splice}\n"
         );
         let options = ParseOptions {

@@ -87,7 +87,7 @@ impl Board {
             version: env!("CARGO_PKG_VERSION"),
             commit: crate::COMMIT,
             started: utc(self.started),
-            uptime_seconds: (self.began.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+            uptime_seconds: (self.began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             state: life.state().word(),
             drain: leaving_since(life).map(|since| Drain {
                 since: utc(since),

@@ -236,7 +236,10 @@ fn its_endpoints_answer_and_its_metrics_have_that_prefix() {
     let paths: Vec<String> = rows
         .filter_map(|row| Some(format!("/{}", row.split('`').next()?)))
         .collect();
-    assert_eq!(paths, ["/livez", "/readyz", "/metrics"]);
+    assert_eq!(
+        paths,
+        ["/", "/livez", "/readyz", "/lbz", "/status", "/metrics"]
+    );
     for path in paths {
         assert_eq!(proxy.get(&path).0, 200, "{path}");
     }

@@ -132,3 +132,20 @@ export async function what_cannot_be_read_is_told({ page, stage }) {
   await page.getByText("This page is of version 0.1.0, and Portolan is 0.2.0 now: reload the page.").waitFor();
 }
 what_cannot_be_read_is_told.complaints = [/Failed to load resource: the server responded with a status of 503/];
+
+/** The page and the status of the same proxy, whose broker is in this state or soon will be. */
+export async function a_real_proxy_tells_of_its_broker({ page, url }, state) {
+  await page.goto(url);
+  const node = row(page, "main", "node 0");
+  await node.getByText(state, { exact: true }).waitFor();
+  await page.locator("#state").getByText("Serving").waitFor();
+  await page.getByText(`clients dial kafka.example.com · ${state === "up" ? 1 : 0} of 1 node up · `).waitFor();
+  await node.locator('[data-label="In"]').getByText("0 B/s").waitFor();
+  assert.match(await page.locator("#config").innerText(), /In force since\s+(\d+ min )?\d+ s ago, 2\d{3}-/);
+  assert.match(await page.locator("#process").innerText(), /Open files\s+[1-9]\d* of [1-9][\d,]*\s+Memory\s+[\d.]+ MiB/);
+  if (state === "down") {
+    await node.getByText("does not accept connections (refused)").waitFor();
+    await page.locator("#problems").getByText("main: no broker can be reached").waitFor();
+    await page.locator("#problems").getByText("main: node 0 is down for").waitFor();
+  }
+}

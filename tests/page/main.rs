@@ -13,9 +13,11 @@ mod common;
 mod headers;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::broker::{Broker, Received};
 use common::cache::{cached, fingerprint, run_tool};
 use common::proxy::Proxy;
 use common::tools::available;
@@ -51,6 +53,19 @@ scenarios! {
     without_scripts_it_says_where_to_look
 }
 
+/// Without any made-up answer: a real proxy, whose only broker goes away.
+#[test]
+fn a_real_proxy_tells_of_its_broker() {
+    if !tools() {
+        return;
+    }
+    let mut broker = Broker::answering(|request: &Received| Some(request.answer_bytes(&[0; 6])));
+    let proxy = in_front_of(broker.address());
+    drive(&proxy, "a_real_proxy_tells_of_its_broker", &["up"]);
+    broker.stop();
+    drive(&proxy, "a_real_proxy_tells_of_its_broker", &["down"]);
+}
+
 /// The picture of the README can be made, and is small. `PORTOLAN_SCREENSHOT=1` puts it where the README has it.
 #[test]
 fn screenshot() {
@@ -66,12 +81,20 @@ fn screenshot() {
     }
 }
 
-/// Runs a scenario with the page of a real proxy. False: a tool is missing, which was said.
+/// Runs a scenario with the page of a real proxy, whose broker is nobody. False: a tool is missing, which was said.
 fn run(scenario: &str, more: &[&str]) -> bool {
-    if !available(&["node", "npm", "chromium"]) {
-        return false;
+    let there = tools();
+    if there {
+        drive(&proxy(), scenario, more);
     }
-    let proxy = proxy();
+    there
+}
+
+fn tools() -> bool {
+    available(&["node", "npm", "chromium"])
+}
+
+fn drive(proxy: &Proxy, scenario: &str, more: &[&str]) {
     let profile = tempfile::tempdir().unwrap();
     let mut node = Command::new("timeout");
     node.args(["--kill-after", "10", MOST_SECONDS, "node"])
@@ -83,22 +106,28 @@ fn run(scenario: &str, more: &[&str]) -> bool {
         .arg(profile.path())
         .args(more);
     run_tool(&mut node);
-    true
 }
 
-/// A proxy that serves the page; its brokers are nobody, for what the page shows is made up.
+/// A proxy that serves the page.
 pub(crate) fn proxy() -> Proxy {
-    Proxy::start(
+    in_front_of("127.0.0.1:1".parse().unwrap())
+}
+
+/// A proxy of one broker.
+fn in_front_of(broker: SocketAddr) -> Proxy {
+    Proxy::start(&format!(
         "[clusters.main]\n\
-         bootstrap_servers = [\"127.0.0.1:1\"]\n\
+         bootstrap_servers = [\"{broker}\"]\n\
          advertised_host = \"kafka.example.com\"\n\
          listen_address = \"127.0.0.1\"\n\
          bootstrap_port = 0\n\
          [[clusters.main.nodes]]\n\
          ids = \"0\"\n\
          port = 0\n\
-         address = \"127.0.0.1:1\"\n",
-    )
+         address = \"{broker}\"\n\
+         [health]\n\
+         interval = \"100ms\"\n"
+    ))
 }
 
 /// Where the packages are that drive the browser.

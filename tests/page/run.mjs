@@ -17,10 +17,13 @@ assert.ok(scenario, `no scenario ${name}`);
 const stage = await serve(url, ordinary());
 const browser = await open({ chromium, modules, profile }, scenario.settings);
 try {
-  await scenario({ stage, ...browser }, ...rest);
+  await scenario({ stage, url, ...browser }, ...rest);
   const allowed = scenario.complaints ?? [];
   const complaints = browser.complaints.filter((text) => !allowed.some((pattern) => pattern.test(text)));
   assert.deepEqual(complaints, [], "the browser has nothing to complain of");
+} catch (error) {
+  console.error(`On the page was then:\n${await browser.page.locator("body").innerText()}\n${browser.complaints.join("\n")}`);
+  throw error;
 } finally {
   await browser.context.close();
   await stage.leave();

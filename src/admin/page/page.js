@@ -164,7 +164,7 @@ function showConfig(status, now) {
   const ago = (at) => `${duration((now - Date.parse(at)) / 1000)} ago, ${clock(Date.parse(at))}`;
   const fault = config.last_fault;
   facts(frame("config"), [
-    ["File", config.file ?? "none, by flags"],
+    ["File", config.file ?? "none: by flags, or from standard input"],
     ["In force since", config.loaded ? ago(config.loaded) : "not yet"],
     ["Reloads", `${count(config.reloads.success)} taken, ${count(config.reloads.failure)} refused`],
     ["Last fault", fault ? `${ago(fault.at)}: ${shown(fault.message, 1000)}` : "none"],

@@ -188,13 +188,7 @@ impl Server {
         drop(probes);
         enter(State::Draining);
         pool.stop_accepting().await;
-        let grace = drain.load().grace;
-        info!(
-            connections = pool.sessions(),
-            grace_seconds = grace.as_secs_f64(),
-            "draining"
-        );
-        pool.drain(grace).await;
+        pool.drain(drain.load().grace).await;
         let _ = stop_admin.send(());
         if let Some(admin) = admin {
             let _ = admin.await;

@@ -11,7 +11,7 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::accept::Listener;
 use super::worker::{Member, Order, Thread, work};
@@ -19,7 +19,7 @@ use super::{StartError, other};
 use crate::config::Dns;
 use crate::limits::ConnectionLimit;
 use crate::metrics::{Metrics, count_as_worker};
-use crate::session::{Phase, Worker};
+use crate::session::{Phase, Spread, Worker};
 use crate::upstream::resolver::Resolver;
 
 /// How long a worker may take to close its listeners, and to end its sessions when they are cut.
@@ -132,9 +132,15 @@ impl Pool {
         let _ = timeout(MOMENT, all).await;
     }
 
-    /// Ends every session: those with nothing in flight now, the others when they are answered or the grace is over.
+    /// Ends every session in its turn: those with nothing in flight then, the others when they are answered or the grace is
+    /// over.
     pub(super) async fn drain(mut self, grace: Duration) {
-        self.tell(|| Order::Phase(Phase::Draining));
+        let connections = self.sessions();
+        let spread = Spread::of(connections, grace);
+        self.tell(|| Order::Phase(Phase::Draining(spread)));
+        let grace_seconds = grace.as_secs_f64();
+        let close_within_seconds = spread.within().as_secs_f64();
+        info!(connections, grace_seconds, close_within_seconds, "draining");
         self.wait_for_sessions(grace).await;
         let left = self.sessions();
         if left > 0 {

@@ -17,6 +17,7 @@ mod response;
 mod serve;
 mod shared;
 mod told;
+mod turn;
 mod unmapped;
 
 use std::cell::Cell;
@@ -35,6 +36,8 @@ use request::RequestPump;
 use response::ResponsePump;
 pub use serve::{Accepted, serve};
 use shared::Shared;
+pub use turn::Spread;
+use turn::Turn;
 pub use unmapped::Unmapped;
 
 use crate::transport::deadline::Deadline;
@@ -51,16 +54,20 @@ const ANSWER_LINGER: Duration = Duration::from_secs(600);
 pub enum Phase {
     /// Not at all.
     Serving,
-    /// No new requests are read; those in flight are answered.
-    Draining,
+    /// Each connection ends in its turn: no new requests are read then, and those in flight are answered.
+    Draining(Spread),
     /// The grace time is over.
     Cut,
 }
 
 /// Up to a tenth less: connections that were made together, as after a restart, shall not all be made again together.
 fn jittered(most: Duration) -> Duration {
-    let random = RandomState::new().hash_one(0u8);
-    most - most.mul_f64(0.1 * (random as f64 / u64::MAX as f64))
+    most - most.mul_f64(0.1 * random())
+}
+
+/// From 0 to 1.
+fn random() -> f64 {
+    RandomState::new().hash_one(0u8) as f64 / u64::MAX as f64
 }
 
 /// What the sessions of one thread share.

@@ -15,7 +15,7 @@ use super::cluster::LiveCluster;
 use super::end::EndReason;
 use super::shared::{Client, Shared};
 use super::told::log_refused;
-use super::{Cluster, Phase, Session, Worker};
+use super::{Cluster, Phase, Session, Turn, Worker};
 use crate::port_map::Door;
 
 /// A client connection as it was accepted.
@@ -42,9 +42,10 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
     let begin = WallInstant::now();
     let mut arrival = Arrival::new(live.clone(), door, peer);
     let mut counted = Counted::new(arrival.cluster().clone(), door);
+    let mut turn = Turn::default();
     let arrived = match arrival.is_due() {
         // In a box: a handshake needs more room than all that comes after it.
-        true => Box::pin(unless_drained(&worker, arrival.arrive(socket))).await,
+        true => Box::pin(unless_drained(&worker, &mut turn, arrival.arrive(socket))).await,
         false => arrival.pass(socket),
     };
     let arrived = arrived.and_then(|arrived| {
@@ -76,14 +77,19 @@ pub async fn serve(accepted: Accepted, worker: Rc<Worker>) {
     let shared = Shared::new(client, arrival.cluster().clone(), worker.clone());
     let mut session = Session::new(shared, came, arrival.begin());
     drop(arrival);
-    let reason = run(&mut session, &live, &worker).await;
+    let reason = run(&mut session, &mut turn, &live, &worker).await;
     let reason = reason.unless(|| session.shared.is_loop());
     counted.ended(&reason);
     session.shared.log_end(&reason, begin);
 }
 
 /// Lets the session run to its end, and tells it what changes meanwhile.
-async fn run(session: &mut Session, live: &LiveCluster, worker: &Worker) -> EndReason {
+async fn run(
+    session: &mut Session,
+    turn: &mut Turn,
+    live: &LiveCluster,
+    worker: &Worker,
+) -> EndReason {
     let mut changed = Box::pin(worker.changed.notified());
     // Something may have changed while the client arrived.
     let mut news = true;
@@ -95,7 +101,11 @@ async fn run(session: &mut Session, live: &LiveCluster, worker: &Worker) -> EndR
         match worker.phase.get() {
             Phase::Serving if std::mem::take(&mut news) => session.adopt(live),
             Phase::Serving => {}
-            Phase::Draining => session.shared.draining.set(true),
+            Phase::Draining(spread) => {
+                if turn.poll(cx, spread).is_ready() && !session.shared.draining.replace(true) {
+                    session.shared.log_turn();
+                }
+            }
             Phase::Cut => return Poll::Ready(EndReason::DrainTimeout),
         }
         session.poll(cx)
@@ -103,9 +113,10 @@ async fn run(session: &mut Session, live: &LiveCluster, worker: &Worker) -> EndR
     .await
 }
 
-/// A client that has not arrived when this process is going away has nothing in flight.
+/// A client that has not arrived when its turn comes has nothing in flight.
 async fn unless_drained<T>(
     worker: &Worker,
+    turn: &mut Turn,
     arriving: impl Future<Output = Result<T, EndReason>>,
 ) -> Result<T, EndReason> {
     let mut arriving = pin!(arriving);
@@ -116,7 +127,10 @@ async fn unless_drained<T>(
         }
         match worker.phase.get() {
             Phase::Serving => arriving.as_mut().poll(cx),
-            Phase::Draining | Phase::Cut => Poll::Ready(Err(EndReason::Drained)),
+            Phase::Draining(spread) if turn.poll(cx, spread).is_pending() => {
+                arriving.as_mut().poll(cx)
+            }
+            Phase::Draining(_) | Phase::Cut => Poll::Ready(Err(EndReason::Drained)),
         }
     })
     .await

@@ -66,6 +66,15 @@ impl Shared {
         }
     }
 
+    /// Tells that this session's turn has come to end with the process.
+    pub(super) fn log_turn(&self) {
+        let client = self.client_address;
+        let cluster = self.cluster.name.as_str();
+        let route = self.route;
+        let in_flight = self.in_flight.borrow().len();
+        debug!(cluster, %route, %client, in_flight, "draining: no more requests are taken from this client");
+    }
+
     /// What it may mean that a session ended, in whatever way, while the client waited for answers.
     fn unanswered(&self, reason: &EndReason) -> Option<&'static str> {
         if self.in_flight.borrow().is_empty() {

@@ -47,6 +47,7 @@ mod streaming;
 mod time;
 mod tls;
 mod tls_limits;
+mod turns;
 mod unanswered;
 
 #[path = "../common/mod.rs"]

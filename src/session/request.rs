@@ -1,6 +1,7 @@
 //! The request pump: client to broker. Reads each frame's prefix, decides, notes it in the in-flight queue, streams it on.
 
 mod decide;
+mod late;
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -16,6 +17,7 @@ use crate::protocol::acks::AcksFinder;
 use crate::transport::deadline::Deadline;
 use crate::transport::stream::{Stream, is_disconnect};
 use crate::transport::tls::is_tls;
+use late::Late;
 
 /// The state of one direction.
 pub(super) struct RequestPump {
@@ -28,6 +30,8 @@ pub(super) struct RequestPump {
     dial: Option<Dial>,
     /// The client has sent its last byte.
     end_of_stream: bool,
+    /// The client was told that no more answers come.
+    late: Option<Late>,
     /// Everything went out; what is left is to tell the broker so.
     closing: bool,
 }
@@ -101,6 +105,7 @@ impl RequestPump {
             look: Deadline::default(),
             dial: None,
             end_of_stream: false,
+            late: None,
             closing: false,
         }
     }
@@ -153,16 +158,27 @@ impl RequestPump {
                 self.closing = true;
                 continue;
             }
-            if shared.draining.get() && at_boundary {
-                return match blocked {
-                    true => Poll::Pending,
-                    false => self.poll_drain(cx, shared),
-                };
+            if shared.draining.get() && at_boundary && self.late.is_none() {
+                if blocked || !self.stops(shared) {
+                    return Poll::Pending;
+                }
+                continue;
+            }
+            if self.is_too_late(cx) {
+                self.closing = true;
+                continue;
+            }
+            if self.drops() {
+                return self.poll_drop(cx, shared);
             }
             if self.lane.is_full() {
                 return self.poll_look(cx, shared).map(Err);
             }
-            ready!(self.poll_read(cx, shared))?;
+            match ready!(self.poll_read(cx, shared)) {
+                // However it ended: what came before is still to arrive at the broker, which a reset would prevent.
+                Err(_) if self.late.is_some() => self.closing = true,
+                read => read?,
+            }
         }
     }
 
@@ -211,7 +227,7 @@ impl RequestPump {
     /// Reads once. Also while requests are held back: as far as the buffer reaches, so that a client that goes away
     /// meanwhile is noticed.
     fn poll_read(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
-        let most = match shared.draining.get() {
+        let most = match shared.draining.get() && self.late.is_none() {
             // The frame that has begun is wanted, what follows it is not.
             true => self.frame.remaining(),
             false => usize::MAX,
@@ -236,34 +252,6 @@ impl RequestPump {
             ready!(self.look.poll(cx));
             if shared.client.is_broken() {
                 return Poll::Ready(EndReason::ClientReset);
-            }
-        }
-    }
-
-    /// No more requests are taken. The broker is not told so while it has answers to give: it would close at once and
-    /// give none (Kafka's `Selector` does). Once the client was told that no more answers will come, what it still sends
-    /// is read and dropped until it closes: closing a socket with unread bytes in it would be a reset, which takes the
-    /// last answers away from a client that has not read them yet.
-    fn poll_drain(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
-        if !shared.requests_stopped.replace(true) {
-            shared.progress();
-        }
-        shared.first_end(EndReason::Drained);
-        match shared.responses_over.get() {
-            true => self.poll_drop(cx, shared),
-            false => Poll::Pending,
-        }
-    }
-
-    /// Drops what the client sends until it closes.
-    fn poll_drop(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
-        loop {
-            self.lane.clear();
-            let received = self
-                .lane
-                .poll_receive(cx, &shared.client, 0, Next::Other, usize::MAX);
-            if !matches!(ready!(received), Ok(Received::Bytes)) {
-                return Poll::Ready(Ok(()));
             }
         }
     }

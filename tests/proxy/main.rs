@@ -29,6 +29,7 @@ mod health;
 mod lame_duck;
 mod large;
 mod latency;
+mod late;
 mod leaks;
 mod learned;
 mod limits;

@@ -105,8 +105,11 @@ impl RequestPump {
     /// Decides about a new frame. `None`: go on with the state that it left.
     fn begin_frame(&mut self, shared: &Shared) -> Result<Option<Stop>, EndReason> {
         let bytes = self.lane.undecided();
-        if bytes.is_empty() {
+        if bytes.is_empty() || self.drops() {
             return Ok(Some(Stop::NeedBytes));
+        }
+        if self.late.is_some() {
+            return Ok(self.begin_late_frame(shared));
         }
         if shared.awaits_handshake() || shared.in_flight.borrow().is_full() {
             return Ok(Some(Stop::Blocked));

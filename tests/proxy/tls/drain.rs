@@ -2,6 +2,7 @@
 
 use super::legs::{ALL, Plan, Speech};
 use crate::common::client::Client;
+use crate::common::frames;
 use crate::common::wire::End;
 use crate::setup::heartbeat;
 
@@ -62,5 +63,32 @@ fn an_old_connection_is_closed_between_two_requests() {
         drop(client);
         legs.proxy.wait_for_end("main", "max_connection_age");
         legs.proxy.assert_calm();
+    }
+}
+
+#[test]
+fn records_with_acks_0_that_come_late_reach_the_broker() {
+    for legs in ALL {
+        for bytes in [100, 300_000] {
+            let mut legs = Plan::new(legs).start();
+            let (mut client, mut link) = legs.talking();
+            legs.proxy.terminate();
+            assert_eq!(client.end(), End::Closed);
+            let produce = |acks| frames::produce(9, acks, &vec![7; bytes]);
+            let unheard = frames::request(1, 9, &produce(0));
+            let heard = frames::request(2, 9, &produce(-1));
+            let expected = unheard.clone();
+            let sending = std::thread::spawn(move || {
+                client.send(&[&unheard[..], &heard, &unheard].concat());
+                client.half_close();
+            });
+            for _ in 0..2 {
+                assert!(link.frame() == expected[4..], "{bytes} bytes");
+            }
+            assert_eq!(link.end(), End::Closed);
+            sending.join().unwrap();
+            assert!(legs.proxy.wait().success());
+            legs.proxy.assert_calm();
+        }
     }
 }

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::random;
 use crate::transport::deadline::Deadline;
 
-/// The time for each connection but one: at 50 a second nobody notices them.
-const STEP: Duration = Duration::from_millis(20);
+/// The time for each connection but one. A client has several, and had better have one of them back before the next is closed.
+const STEP: Duration = Duration::from_millis(50);
 
 /// The part of the grace within which all are asked to end. The rest is for slow answers.
 const SHARE: f64 = 0.8;
@@ -87,9 +87,9 @@ mod tests {
         };
         assert_eq!(milliseconds(0, GRACE), 0);
         assert_eq!(milliseconds(1, GRACE), 0);
-        assert_eq!(milliseconds(2, GRACE), 20);
-        assert_eq!(milliseconds(101, GRACE), 2000);
-        for many in [1201, 100_000, usize::MAX] {
+        assert_eq!(milliseconds(2, GRACE), 50);
+        assert_eq!(milliseconds(101, GRACE), 5000);
+        for many in [481, 100_000, usize::MAX] {
             assert_eq!(milliseconds(many, GRACE), 24_000);
         }
         assert_eq!(milliseconds(100, Duration::from_secs(1)), 800);

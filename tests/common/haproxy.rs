@@ -14,18 +14,25 @@ pub struct Haproxy {
 }
 
 impl Haproxy {
-    /// One front for each of these server lines. It chooses no ports itself, so ones that are free now are taken.
+    /// One front for each of these server lines.
     pub fn start(servers: &[String]) -> Self {
+        let section = |server: &String| format!("server portolan {server}");
+        let sections: Vec<String> = servers.iter().map(section).collect();
+        Self::with_sections(&sections)
+    }
+
+    /// One front for each of these, which are the lines of a `listen` section but for where it listens. It chooses no ports
+    /// itself, so ones that are free now are taken.
+    pub fn with_sections(sections: &[String]) -> Self {
         let mut config = String::from(
             "global\n    nbthread 1\n    maxconn 200\ndefaults\n    mode tcp\n    timeout connect 5s\n    \
              timeout client 1m\n    timeout server 1m\n    timeout check 5s\n",
         );
-        let free: Vec<Broker> = servers.iter().map(|_| Broker::start()).collect();
+        let free: Vec<Broker> = sections.iter().map(|_| Broker::start()).collect();
         let fronts: Vec<SocketAddr> = free.iter().map(Broker::address).collect();
         drop(free);
-        for (n, (server, front)) in servers.iter().zip(&fronts).enumerate() {
-            config +=
-                &format!("listen front-{n}\n    bind {front}\n    server portolan {server}\n");
+        for (n, (section, front)) in sections.iter().zip(&fronts).enumerate() {
+            config += &format!("listen front-{n}\n    bind {front}\n{section}\n");
         }
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join("haproxy.cfg");

@@ -139,7 +139,18 @@ impl Program {
 
     /// Starts the scenario `traffic`.
     pub fn start_traffic(&self, front: &Front, topic: &str, sasl: Option<Sasl>) -> Traffic {
-        let command = self.command(&[], "traffic", &front.access(sasl), topic);
+        self.start_traffic_by(&front.access(sasl), topic, &[])
+    }
+
+    /// The same wherever the client finds its cluster, with more variables in its environment.
+    pub fn start_traffic_by(
+        &self,
+        access: &Access,
+        topic: &str,
+        environment: &[(&str, &str)],
+    ) -> Traffic {
+        let mut command = self.command(&[], "traffic", access, topic);
+        command.envs(environment.iter().copied());
         Traffic::start(&self.name, command)
     }
 

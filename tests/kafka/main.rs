@@ -39,6 +39,7 @@ mod node;
 mod normal_day;
 mod python;
 mod records;
+mod rolling;
 mod round_trip;
 mod running;
 mod sasl;

@@ -67,6 +67,11 @@ impl Traffic {
         }
     }
 
+    /// The name of the program.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How many records were received, by the last line of progress.
     pub fn received(&self) -> u64 {
         self.said.get().received
@@ -88,7 +93,12 @@ impl Traffic {
     }
 
     /// Tells it to stop and returns its result.
-    pub fn finish(mut self) -> Value {
+    pub fn finish(self) -> Value {
+        self.finish_with_words().0
+    }
+
+    /// The same, with what it wrote to stderr.
+    pub fn finish_with_words(mut self) -> (Value, String) {
         drop(self.stdin.take());
         self.said.wait(|state| state.ended);
         for reader in self.readers.take().into_iter().flatten() {
@@ -96,10 +106,11 @@ impl Traffic {
                 let _ = reader.join();
             }
         }
-        let state = self.said.get();
-        state
-            .result
-            .unwrap_or_else(|| panic!("{} gave no result:\n{}", self.name, state.words))
+        let State { result, words, .. } = self.said.get();
+        match result {
+            Some(result) => (result, words),
+            None => panic!("{} gave no result:\n{words}", self.name),
+        }
     }
 }
 

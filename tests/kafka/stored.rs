@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
 use kafka_protocol::messages::{BrokerId, FetchRequest};
 use kafka_protocol::records::RecordBatchDecoder;
 
@@ -15,6 +16,15 @@ use crate::wire::Wire;
 pub type Epoch = (i64, i16);
 
 impl Cluster {
+    /// How many records a topic holds that nobody wrote in transactions, and of which none were deleted: each has an offset of its own.
+    pub fn count_stored(&self, topic: &str) -> i64 {
+        let end = |partition: &MetadataResponsePartition| {
+            let mut leader = self.wire(partition.leader_id.0);
+            fetch(&mut leader, topic, partition.partition_index, 0).high_watermark
+        };
+        self.partitions(topic).iter().map(end).sum()
+    }
+
     /// Every value in a topic, with the epoch of each of its copies.
     pub fn stored(&self, topic: &str) -> BTreeMap<String, Vec<Epoch>> {
         let mut stored: BTreeMap<String, Vec<Epoch>> = BTreeMap::new();

@@ -16,6 +16,16 @@ pub struct Load {
     running: Vec<(String, Traffic)>,
 }
 
+/// What a program said in the end.
+pub struct Finished {
+    /// The topic that it wrote and read.
+    pub topic: String,
+    /// Its result.
+    pub result: Value,
+    /// What it wrote to stderr.
+    pub words: String,
+}
+
 /// Lets all programs produce and consume through one proxy, each in a topic of its own that has this prefix, while `disturb`
 /// does something to the cluster. Returns the front when all clients have stopped and everything about their records was checked.
 pub fn under_traffic(
@@ -43,26 +53,19 @@ pub fn under_traffic_through(
         let traffic = program.start_traffic(front, &topic, None);
         (topic, traffic)
     };
-    let load = Load {
-        running: programs.iter().enumerate().map(start).collect(),
-    };
+    let load = Load::new(programs.iter().enumerate().map(start).collect());
     load.goes_on();
     disturb(cluster, &load);
     load.goes_on();
     let mut results = Vec::new();
-    for ((topic, traffic), program) in load.running.into_iter().zip(programs) {
+    for (finished, program) in load.finish().into_iter().zip(programs) {
+        let Finished { topic, result, .. } = finished;
         let name = program.name();
-        let result = traffic.finish();
-        eprintln!("{name}: {result}");
-        for wrong in ["missing", "failed"] {
-            assert_eq!(result[wrong], json!([]), "{name}: {wrong} in {result}");
-        }
         if program.writes_again() {
             assert_once_in_an_epoch(cluster, &topic, name);
         } else {
             assert_eq!(result["duplicates"], json!([]), "{name}: {result}");
         }
-        assert_eq!(result["acked"], result["received"], "{name}: {result}");
         results.push(result);
     }
     front.assert_no_leak();
@@ -82,6 +85,30 @@ fn assert_once_in_an_epoch(cluster: &Cluster, topic: &str, name: &str) {
 }
 
 impl Load {
+    /// Of programs that run already, each with its topic.
+    pub fn new(running: Vec<(String, Traffic)>) -> Self {
+        Load { running }
+    }
+
+    /// Stops all programs. Each got back all that was acknowledged, and gave nothing up.
+    pub fn finish(self) -> Vec<Finished> {
+        let finish = |(topic, traffic): (String, Traffic)| {
+            let name = traffic.name().to_owned();
+            let (result, words) = traffic.finish_with_words();
+            eprintln!("{name}: {result}\n{words}");
+            for wrong in ["missing", "failed"] {
+                assert_eq!(result[wrong], json!([]), "{name}: {wrong} in {result}");
+            }
+            assert_eq!(result["acked"], result["received"], "{name}: {result}");
+            Finished {
+                topic,
+                result,
+                words,
+            }
+        };
+        self.running.into_iter().map(finish).collect()
+    }
+
     /// The topics that are written and read.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         self.running.iter().map(|(topic, _)| topic.as_str())

@@ -47,8 +47,9 @@ final class Env {
         Properties properties = client();
         properties.put("key.serializer", "org.apache.kafka.common.serialization.StringSerializer");
         properties.put("value.serializer", "org.apache.kafka.common.serialization.StringSerializer");
-        properties.put("enable.idempotence", "true");
-        properties.put("acks", "all");
+        String acks = get("ACKS", "all");
+        properties.put("enable.idempotence", String.valueOf(acks.equals("all")));
+        properties.put("acks", acks);
         return properties;
     }
 

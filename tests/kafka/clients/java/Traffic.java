@@ -55,6 +55,7 @@ public final class Traffic implements Main.Scenario {
     }
 
     private void produce() {
+        int perPause = Integer.parseInt(Env.get("BURST", "1"));
         try (KafkaProducer<String, String> producer = new KafkaProducer<>(Env.producer())) {
             for (int n = 0; producing; n++) {
                 int number = n;
@@ -66,7 +67,10 @@ public final class Traffic implements Main.Scenario {
                         failed.add(number + ": " + error);
                     }
                 });
-                pause(2);
+                // As many in a row as make up for a pause that is no shorter than a clock's tick.
+                if (n % perPause == perPause - 1) {
+                    pause(2);
+                }
             }
             producer.flush();
         }

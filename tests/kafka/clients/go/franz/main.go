@@ -141,7 +141,7 @@ func addresses(metadata kadm.Metadata) []string {
 
 func traffic(task kit.Task) {
 	ctx := context.Background()
-	producer := connect(task)
+	producer := connect(task, acks(task)...)
 	ledger := kit.NewLedger()
 	consumer := connectConsumer(task)
 	go receive(ctx, consumer, ledger)
@@ -150,7 +150,7 @@ func traffic(task kit.Task) {
 	closed := kit.StdinClosed()
 	tick := time.NewTicker(10 * time.Millisecond)
 	for number, open := 0, true; open; {
-		for range 3 {
+		for range 3 * task.Burst {
 			send(ctx, producer, ledger, number)
 			number++
 		}
@@ -165,6 +165,14 @@ func traffic(task kit.Task) {
 	kit.Check("flush", producer.Flush(flushing))
 	ledger.WaitForAll()
 	kit.Report(ledger.Report())
+}
+
+// Without answers there is nothing by which the client could be idempotent.
+func acks(task kit.Task) []kgo.Opt {
+	if task.Acks == "0" {
+		return []kgo.Opt{kgo.RequiredAcks(kgo.NoAck()), kgo.DisableIdempotentWrite()}
+	}
+	return nil
 }
 
 func send(ctx context.Context, producer *kgo.Client, ledger *kit.Ledger, number int) {

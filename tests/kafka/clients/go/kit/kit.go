@@ -25,6 +25,10 @@ type Task struct {
 	User          string
 	Password      string
 	ExpectBrokers []string
+	// Acks is "all" or "0".
+	Acks string
+	// Burst is how many times its usual load a producer of traffic writes.
+	Burst int
 }
 
 // TaskFromEnv reads the task; a missing variable ends the program.
@@ -38,6 +42,8 @@ func TaskFromEnv() Task {
 		User:          os.Getenv("SASL_USERNAME"),
 		Password:      os.Getenv("SASL_PASSWORD"),
 		ExpectBrokers: addresses("EXPECT_BROKERS"),
+		Acks:          optional("ACKS", "all"),
+		Burst:         number("BURST", 1),
 	}
 }
 
@@ -125,6 +131,13 @@ func Check(step string, err error) {
 func Fail(format string, values ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", values...)
 	os.Exit(1)
+}
+
+func optional(name, otherwise string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return otherwise
 }
 
 func must(name string) string {

@@ -14,6 +14,9 @@ pub struct Task {
     pub topic: String,
     pub records: usize,
     pub brokers: Option<Vec<String>>,
+    /// How many times its usual load a producer of traffic writes.
+    pub burst: usize,
+    acks: String,
     group: String,
     connection: ClientConfig,
 }
@@ -49,6 +52,8 @@ impl Task {
         Task {
             topic: must("TOPIC"),
             group: must("GROUP"),
+            burst: var("BURST").map_or(1, |text| text.parse().expect("a number")),
+            acks: var("ACKS").unwrap_or("all".to_owned()),
             records: var("RECORDS").map_or(1000, |text| text.parse().expect("a number of records")),
             brokers: var("EXPECT_BROKERS")
                 .ok()
@@ -65,7 +70,10 @@ impl Task {
     /// How a producer is made.
     pub fn producer(&self) -> ClientConfig {
         let mut config = self.connection();
-        config.set("enable.idempotence", "true").set("acks", "all");
+        let idempotent = (self.acks == "all").to_string();
+        config
+            .set("enable.idempotence", idempotent)
+            .set("acks", &self.acks);
         config
     }
 

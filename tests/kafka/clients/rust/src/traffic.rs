@@ -32,9 +32,10 @@ pub fn run(task: &Task) {
         .producer()
         .create_with_context(deliveries)
         .expect("a producer");
+    let burst = 3 * task.burst;
     let mut numbers = 0..;
     while closed.recv_timeout(Duration::from_millis(10)) == Err(RecvTimeoutError::Timeout) {
-        for number in numbers.by_ref().take(3) {
+        for number in numbers.by_ref().take(burst) {
             let text = number.to_string();
             let record = BaseRecord::with_opaque_to(&task.topic, number)
                 .key(&text)

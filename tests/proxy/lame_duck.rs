@@ -3,9 +3,12 @@
 use std::net::TcpStream;
 
 use crate::common::broker::Broker;
+use crate::common::client::Client;
+use crate::common::haproxy::Haproxy;
 use crate::common::proxy::{Proxy, wait_until};
+use crate::common::tools;
 use crate::common::wire::End;
-use crate::setup::{Setup, exchange, talking};
+use crate::setup::{Setup, exchange, heartbeat, talking};
 
 /// So long that it does not end before a test is through.
 const LONG: &str = "[drain]\nlame_duck = \"1h\"";
@@ -56,8 +59,7 @@ fn when_it_is_over_the_ports_close_and_the_process_drains() {
         .section("[drain]\nlame_duck = \"300ms\"")
         .start();
     let (mut busy, mut link) = talking(&proxy, &broker);
-    let sent = crate::setup::heartbeat(1);
-    busy.send(&sent);
+    busy.send(&heartbeat(1));
     let request = link.request();
     proxy.terminate();
     proxy.wait_for_log("draining");
@@ -83,6 +85,44 @@ fn when_it_is_over_the_ports_close_and_the_process_drains() {
     let at: Vec<_> = told.iter().map(|text| at(text).expect(text)).collect();
     assert!(at.is_sorted(), "{at:?}");
     proxy.assert_calm();
+}
+
+#[test]
+fn haproxy_sends_new_connections_elsewhere_and_leaves_the_old_ones() {
+    if !tools::available(&["haproxy"]) {
+        return;
+    }
+    let broker = Broker::answering(|request| Some(request.answer_bytes(b"alive")));
+    let proxies = [(); 2].map(|()| Setup::with(&broker).section(LONG).start());
+    let mut section = "option httpchk GET /lbz\ndefault-server check inter 100ms\n".to_owned();
+    for (n, proxy) in proxies.iter().enumerate() {
+        let (address, admin) = (proxy.bootstrap("main"), proxy.admin());
+        section += &format!("server portolan-{n} {address} port {}\n", admin.port());
+    }
+    let haproxy = Haproxy::with_sections(&[section]);
+    let connect = || {
+        let mut client = Client::connect(haproxy.fronts[0]);
+        client.send(&heartbeat(1));
+        client.frame();
+        client
+    };
+    let total = |proxy: &Proxy| {
+        proxy.metric("portolan_connections_total{cluster=\"main\",route=\"bootstrap\"}")
+    };
+    // It lets them take turns.
+    let mut old = [connect(), connect(), connect(), connect()];
+    let before = proxies.each_ref().map(total);
+    assert!(before.iter().all(|&total| total >= 2.0), "{before:?}");
+    proxies[0].terminate();
+    wait_until("no new connection to a lame duck", || {
+        let before = total(&proxies[0]);
+        drop([connect(), connect(), connect(), connect()]);
+        total(&proxies[0]) == before
+    });
+    for client in &mut old {
+        client.send(&heartbeat(2));
+        assert_eq!(client.frame()[..4], 2i32.to_be_bytes());
+    }
 }
 
 #[test]

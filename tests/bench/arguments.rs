@@ -57,7 +57,7 @@ fn each_value_is_checked_and_the_remedy_is_named() {
         (
             "--sasl-mechanism",
             "GSSAPI",
-            "[possible values: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512]",
+            "[possible values: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER]",
         ),
     ] {
         let told = refused(&["127.0.0.1:9", flag, value], &[]);
@@ -109,8 +109,12 @@ fn flags_that_do_not_go_together_are_told() {
             "portolan: --sasl-mechanism needs a password: set PORTOLAN_SASL_PASSWORD, or add --sasl-password-file\n",
         ),
         (
+            &["--sasl-mechanism", "OAUTHBEARER"],
+            "portolan: --sasl-mechanism OAUTHBEARER needs a token: set PORTOLAN_SASL_TOKEN, or add --sasl-token-file\n",
+        ),
+        (
             &["--sasl-username", "alice"],
-            "portolan: a user or a password is given without a mechanism: add --sasl-mechanism\n",
+            "portolan: a user, a password or a token is given without a mechanism: add --sasl-mechanism\n",
         ),
         (
             &["--direct", "127.0.0.1:9", "--direct-security", "sasl-tls"],

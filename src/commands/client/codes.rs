@@ -33,6 +33,14 @@ pub(crate) const LEADER_NOT_AVAILABLE: i16 = 5;
 pub(crate) const REQUEST_TIMED_OUT: i16 = 7;
 /// The SASL mechanism is not enabled.
 pub(crate) const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
+/// The listener is without SASL, or it is not its turn.
+pub(crate) const ILLEGAL_SASL_STATE: i16 = 34;
+/// Wrong user or password.
+pub(crate) const SASL_AUTHENTICATION_FAILED: i16 = 58;
+/// The broker does not lead the partition.
+pub(crate) const NOT_LEADER_OR_FOLLOWER: i16 = 6;
+/// The request makes no sense to the broker.
+pub(crate) const INVALID_REQUEST: i16 = 42;
 /// The version of a request is not known to the broker.
 pub(crate) const UNSUPPORTED_VERSION: i16 = 35;
 

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use super::error::Cause;
 use super::stream::Stream;
 use super::versions::{self, Versions};
 use super::{Error, Settings, codes, sasl, tls};
@@ -57,18 +58,41 @@ impl Connection {
             None => Stream::Plain(stream),
             Some(tls) => tls::handshake(stream, address, tls).await?,
         };
-        let mut connection = Connection {
+        let mut connection = Self::over(stream, address, settings);
+        connection.negotiate().await?;
+        connection.authenticate().await?;
+        Ok(connection)
+    }
+
+    /// Over a stream that is there already. Nothing is negotiated yet.
+    pub(crate) fn over(stream: Stream, address: &BrokerAddress, settings: &Settings) -> Self {
+        Connection {
             address: address.clone(),
             settings: settings.clone(),
             stream,
             versions: Versions::default(),
             next_id: 0,
-        };
-        connection.versions = versions::negotiate(&mut connection).await?;
-        if let Some(credentials) = &settings.sasl {
-            sasl::authenticate(&mut connection, credentials).await?;
         }
-        Ok(connection)
+    }
+
+    /// Asks which versions the broker has.
+    pub(crate) async fn negotiate(&mut self) -> Result<(), Error> {
+        self.versions = versions::negotiate(self).await?;
+        Ok(())
+    }
+
+    /// Authenticates, where the settings say as whom.
+    pub(crate) async fn authenticate(&mut self) -> Result<(), Error> {
+        match self.settings.sasl.clone() {
+            Some(credentials) => sasl::authenticate(self, &credentials).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The SASL mechanisms that the listener has, which are told to whoever wants one that it has not. `None`: it is without
+    /// SASL. The connection is of no use afterwards.
+    pub(crate) async fn mechanisms(&mut self) -> Result<Option<String>, Error> {
+        sasl::mechanisms(self).await
     }
 
     /// The newest version of an api that the broker and we know.
@@ -79,7 +103,7 @@ impl Connection {
     ) -> Result<i16, Error> {
         self.versions.newest(key as i16, ours).map_err(|problem| {
             let remedy = "the broker is too old or too new for this command";
-            Error::new(&self.address, problem, remedy)
+            Error::new(&self.address, problem, remedy).because(Cause::Version)
         })
     }
 
@@ -140,7 +164,7 @@ impl Connection {
 /// An answer that does not follow its schema.
 pub(crate) fn malformed_answer(peer: &BrokerAddress, malformed: Malformed) -> Error {
     let problem = format!("its answer cannot be understood ({malformed})");
-    Error::new(peer, problem, "is this a Kafka broker?")
+    Error::new(peer, problem, "is this a Kafka broker?").because(Cause::NotKafka)
 }
 
 /// An answer that is an error.
@@ -150,7 +174,7 @@ pub(crate) fn refused(peer: &BrokerAddress, what: &str, code: i16, words: &str) 
         "" => format!("{what}: {name}"),
         words => format!("{what}: {name}: {words}"),
     };
-    Error::new(peer, problem, codes::remedy(code))
+    Error::new(peer, problem, codes::remedy(code)).because(Cause::Refused(code))
 }
 
 /// No answer in time.
@@ -161,6 +185,7 @@ pub(crate) fn no_answer(peer: &BrokerAddress, settings: &Settings) -> Error {
         problem,
         "look at the broker, or give a longer --timeout",
     )
+    .because(Cause::Silent)
 }
 
 /// A connection that failed in the middle.
@@ -171,6 +196,7 @@ pub(crate) fn broken(peer: &BrokerAddress, error: &io::Error) -> Error {
         | io::ErrorKind::BrokenPipe => {
             let remedy = "its listener may want SASL (--sasl-mechanism) or TLS (--tls), or a proxy cannot reach the broker: their logs say more";
             Error::new(peer, "it closed the connection without an answer", remedy)
+                .because(Cause::Closed)
         }
         _ => Error::new(peer, format!("the connection failed: {error}"), ""),
     }
@@ -179,18 +205,20 @@ pub(crate) fn broken(peer: &BrokerAddress, error: &io::Error) -> Error {
 /// A size field that no answer has.
 pub(crate) fn not_kafka(peer: &BrokerAddress, size: i32) -> Error {
     // A TLS alert or handshake record: type, version 3.x. Or the beginning of "HTTP".
-    let (problem, remedy) = match size.to_be_bytes() {
-        [0x15 | 0x16, 3, ..] => ("it speaks TLS", "give --tls".to_owned()),
+    let (problem, remedy, cause) = match size.to_be_bytes() {
+        [0x15 | 0x16, 3, ..] => ("it speaks TLS", "give --tls".to_owned(), Cause::SpeaksTls),
         [b'H', b'T', b'T', b'P'] => (
             "it speaks HTTP",
             "give the address of a Kafka listener".into(),
+            Cause::NotKafka,
         ),
         _ => (
             "its answer cannot be understood",
             format!("{size} is no size of an answer: is this a Kafka broker?"),
+            Cause::NotKafka,
         ),
     };
-    Error::new(peer, problem, remedy)
+    Error::new(peer, problem, remedy).because(cause)
 }
 
 /// A request as a frame, with its size field.

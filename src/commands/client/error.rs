@@ -14,6 +14,30 @@ pub(crate) struct Error {
     problem: String,
     /// What to change; empty where nobody can tell.
     remedy: String,
+    /// The same for programs.
+    cause: Cause,
+}
+
+/// What kind of failure it is, for those who have more to say about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// None of the others.
+    #[default]
+    Other,
+    /// The peer closed the connection where it owed an answer.
+    Closed,
+    /// No answer in time.
+    Silent,
+    /// What came is no answer of a broker; it speaks TLS.
+    SpeaksTls,
+    /// What came is no answer of a broker.
+    NotKafka,
+    /// The broker has no version of this api that we know.
+    Version,
+    /// An answer with this error code.
+    Refused(i16),
+    /// The broker could not prove to know the user's password.
+    Unproven,
 }
 
 impl Error {
@@ -26,7 +50,24 @@ impl Error {
             peer: tamed(&peer.to_string()),
             problem: tamed(&problem.into()),
             remedy: remedy.into(),
+            cause: Cause::Other,
         }
+    }
+
+    /// Says what kind it is.
+    pub(crate) fn because(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
+    }
+
+    /// What kind it is.
+    pub(crate) fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// What is wrong, without where and what to change.
+    pub(crate) fn problem(&self) -> &str {
+        &self.problem
     }
 }
 
@@ -41,7 +82,7 @@ impl fmt::Display for Error {
 }
 
 /// Names and messages come from the network, and a terminal obeys control characters: they become spaces. What is long is cut.
-fn tamed(text: &str) -> String {
+pub(crate) fn tamed(text: &str) -> String {
     let mut characters = text.chars();
     let begin = characters.by_ref().take(MOST);
     let mut told: String = begin

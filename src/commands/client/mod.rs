@@ -18,8 +18,8 @@ mod versions;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 
 pub(super) use connection::Connection;
 pub(super) use error::Error;
@@ -43,6 +43,8 @@ pub(super) struct Settings {
 pub(super) struct Tls {
     /// Roots and the client's own certificate.
     pub(super) config: Arc<ClientConfig>,
+    /// The roots alone.
+    pub(super) roots: Arc<RootCertStore>,
     /// The name that certificates must have, where it is not the host that is dialled.
     pub(super) server_name: Option<ServerName<'static>>,
 }

@@ -16,6 +16,8 @@ use crate::transport::tls::pem::read_file;
 
 /// The variable that holds a password, which must not stand on a command line where everyone can read it.
 const PASSWORD: &str = "PORTOLAN_SASL_PASSWORD";
+/// The same for a token.
+const TOKEN: &str = "PORTOLAN_SASL_TOKEN";
 
 /// TLS, SASL, and what else a client says about itself.
 #[derive(Args, Debug)]
@@ -69,6 +71,9 @@ pub(crate) struct Options {
     /// A file whose first line is the password
     #[arg(long, value_name = "FILE", env = "PORTOLAN_SASL_PASSWORD_FILE")]
     sasl_password_file: Option<PathBuf>,
+    /// A file whose first line is the token of OAUTHBEARER, which may also come from PORTOLAN_SASL_TOKEN
+    #[arg(long, value_name = "FILE", env = "PORTOLAN_SASL_TOKEN_FILE")]
+    sasl_token_file: Option<PathBuf>,
 }
 
 /// What protects a connection.
@@ -145,35 +150,41 @@ impl Options {
                 format!("--tls-server-name: \"{name}\" is no host name: write one like kafka.example.com")
             })?),
         };
+        let (config, roots) = tls::client_config(&files)?;
         Ok(Tls {
-            config: Arc::new(tls::client_config(&files)?),
+            config: Arc::new(config),
+            roots,
             server_name,
         })
     }
 
     fn sasl(&self) -> Result<Option<Credentials>, String> {
         let Some(mechanism) = self.sasl_mechanism else {
-            return match (&self.sasl_username, &self.sasl_password_file) {
-                (None, None) => Ok(None),
-                _ => Err(
-                    "a user or a password is given without a mechanism: add --sasl-mechanism"
+            let given = [
+                self.sasl_username.is_some(),
+                self.sasl_password_file.is_some(),
+                self.sasl_token_file.is_some(),
+            ];
+            return match given.contains(&true) {
+                false => Ok(None),
+                true => Err(
+                    "a user, a password or a token is given without a mechanism: add --sasl-mechanism"
                         .into(),
                 ),
             };
         };
-        let Some(username) = self.sasl_username.clone() else {
-            return Err("--sasl-mechanism needs a user: add --sasl-username".into());
-        };
-        let password = match (&self.sasl_password_file, std::env::var(PASSWORD)) {
-            (Some(file), _) => first_line(file)?,
-            (None, Ok(password)) if !password.is_empty() => password,
-            (None, Err(VarError::NotUnicode(_))) => {
-                return Err(format!("{PASSWORD} is not UTF-8: set it to the password"));
-            }
+        let (username, password) = match mechanism {
+            // The token says who it is.
+            Mechanism::OAuthBearer => (
+                self.sasl_username.clone().unwrap_or_default(),
+                Secret::TOKEN.read(self.sasl_token_file.as_deref())?,
+            ),
             _ => {
-                return Err(format!(
-                    "--sasl-mechanism needs a password: set {PASSWORD}, or add --sasl-password-file"
-                ));
+                let Some(username) = self.sasl_username.clone() else {
+                    return Err("--sasl-mechanism needs a user: add --sasl-username".into());
+                };
+                let password = Secret::PASSWORD.read(self.sasl_password_file.as_deref())?;
+                (username, password)
             }
         };
         Ok(Some(Credentials {
@@ -184,21 +195,62 @@ impl Options {
     }
 }
 
-fn first_line(file: &Path) -> Result<String, String> {
-    let wrong = |error: &dyn Display| {
-        let file = file.display();
-        format!(
-            "--sasl-password-file: {file}: {error}: give a file whose first line is the password"
-        )
+/// What nobody may see: it comes from a file or a variable.
+struct Secret {
+    what: &'static str,
+    mechanism: &'static str,
+    flag: &'static str,
+    variable: &'static str,
+}
+
+impl Secret {
+    const PASSWORD: Secret = Secret {
+        what: "password",
+        mechanism: "",
+        flag: "--sasl-password-file",
+        variable: PASSWORD,
     };
-    let bytes = read_file(file).map_err(|error| wrong(&error))?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong(&"it is not UTF-8"))?;
-    match text.lines().next() {
-        None | Some("") => Err(format!(
-            "--sasl-password-file: {}: its first line is empty: write the password there",
-            file.display()
-        )),
-        Some(password) => Ok(password.to_owned()),
+    const TOKEN: Secret = Secret {
+        what: "token",
+        mechanism: " OAUTHBEARER",
+        flag: "--sasl-token-file",
+        variable: TOKEN,
+    };
+
+    fn read(&self, file: Option<&Path>) -> Result<String, String> {
+        let Secret {
+            what,
+            mechanism,
+            flag,
+            variable,
+        } = self;
+        match (file, std::env::var(variable)) {
+            (Some(file), _) => self.first_line(file),
+            (None, Ok(secret)) if !secret.is_empty() => Ok(secret),
+            (None, Err(VarError::NotUnicode(_))) => {
+                Err(format!("{variable} is not UTF-8: set it to the {what}"))
+            }
+            _ => Err(format!(
+                "--sasl-mechanism{mechanism} needs a {what}: set {variable}, or add {flag}"
+            )),
+        }
+    }
+
+    fn first_line(&self, file: &Path) -> Result<String, String> {
+        let Secret { what, flag, .. } = self;
+        let wrong = |error: &dyn Display| {
+            let file = file.display();
+            format!("{flag}: {file}: {error}: give a file whose first line is the {what}")
+        };
+        let bytes = read_file(file).map_err(|error| wrong(&error))?;
+        let text = String::from_utf8(bytes).map_err(|_| wrong(&"it is not UTF-8"))?;
+        match text.lines().next() {
+            None | Some("") => Err(format!(
+                "{flag}: {}: its first line is empty: write the {what} there",
+                file.display()
+            )),
+            Some(secret) => Ok(secret.to_owned()),
+        }
     }
 }
 

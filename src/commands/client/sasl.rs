@@ -1,4 +1,5 @@
-//! Authenticates a connection: SaslHandshake v1, then PLAIN or SCRAM by SaslAuthenticate (KIP-43, KIP-84, KIP-152).
+//! Authenticates a connection: SaslHandshake v1, then PLAIN, SCRAM or OAUTHBEARER by SaslAuthenticate (KIP-43, KIP-84, KIP-152,
+//! KIP-255).
 
 use std::fmt;
 
@@ -6,6 +7,7 @@ use kafka_protocol::messages::{ApiKey, SaslAuthenticateRequest, SaslHandshakeReq
 use kafka_protocol::protocol::StrBytes;
 
 use super::connection::Connection;
+use super::error::Cause;
 use super::scram::{Hash, Scram};
 use super::{Error, codes};
 use crate::protocol::Malformed;
@@ -15,7 +17,9 @@ use crate::protocol::cursor::Cursor;
 #[derive(Clone)]
 pub(crate) struct Credentials {
     pub(super) mechanism: Mechanism,
+    /// With OAUTHBEARER who the user acts for; mostly empty.
     pub(super) username: String,
+    /// With OAUTHBEARER the token.
     pub(super) password: String,
 }
 
@@ -38,6 +42,9 @@ pub(crate) enum Mechanism {
     /// The same with a longer hash
     #[value(name = "SCRAM-SHA-512")]
     ScramSha512,
+    /// RFC 7628, with a token that was fetched before
+    #[value(name = "OAUTHBEARER")]
+    OAuthBearer,
 }
 
 impl Mechanism {
@@ -46,6 +53,7 @@ impl Mechanism {
             Mechanism::Plain => "PLAIN",
             Mechanism::ScramSha256 => "SCRAM-SHA-256",
             Mechanism::ScramSha512 => "SCRAM-SHA-512",
+            Mechanism::OAuthBearer => "OAUTHBEARER",
         }
     }
 }
@@ -64,12 +72,15 @@ pub(super) async fn authenticate(
             let token = format!("\0{username}\0{password}").into_bytes();
             return exchange(connection, token).await.map(drop);
         }
+        Mechanism::OAuthBearer => return bear(connection, username, password).await,
         Mechanism::ScramSha256 => Hash::Sha256,
         Mechanism::ScramSha512 => Hash::Sha512,
     };
     let untrue = |connection: &Connection, problem: String| {
         let remedy = "do not trust this address with a password: it may not be a broker";
-        connection.fault(format!("SCRAM: {problem}"), remedy)
+        connection
+            .fault(format!("SCRAM: {problem}"), remedy)
+            .because(Cause::Unproven)
     };
     let scram =
         Scram::new(hash, username, password).map_err(|error| connection.fault(error, ""))?;
@@ -83,12 +94,39 @@ pub(super) async fn authenticate(
         .map_err(|problem| untrue(connection, problem))
 }
 
+/// RFC 7628, section 3: one message, and where it is refused a dummy that fetches the error.
+async fn bear(connection: &mut Connection, user: &str, token: &str) -> Result<(), Error> {
+    let user = match user {
+        "" => String::new(),
+        user => format!("a={}", user.replace('=', "=3D").replace(',', "=2C")),
+    };
+    let message = format!("n,{user},\x01auth=Bearer {token}\x01\x01");
+    let answer = exchange(connection, message.into_bytes()).await?;
+    if answer.is_empty() {
+        return Ok(());
+    }
+    exchange(connection, vec![1]).await?;
+    let words = String::from_utf8_lossy(&answer).into_owned();
+    Err(connection.refused("SASL", codes::SASL_AUTHENTICATION_FAILED, &words))
+}
+
+/// Asks for a mechanism that nobody has: the answer names those that there are.
+pub(super) async fn mechanisms(connection: &mut Connection) -> Result<Option<String>, Error> {
+    let version = connection.version(ApiKey::SaslHandshake, 1..=1)?;
+    let request = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str("NONE"));
+    let answer = connection.ask(&request, version).await?;
+    let (error, offered) = read_handshake(&answer).map_err(|m| connection.malformed(m))?;
+    Ok((error == codes::UNSUPPORTED_SASL_MECHANISM).then_some(offered))
+}
+
 async fn handshake(connection: &mut Connection, mechanism: Mechanism) -> Result<(), Error> {
     let version = connection
         .version(ApiKey::SaslHandshake, 1..=1)
         .map_err(|_| {
             let remedy = "the listener may be without SASL: leave --sasl-mechanism out";
-            connection.fault("it does not offer SaslHandshake 1".into(), remedy)
+            connection
+                .fault("it does not offer SaslHandshake 1".into(), remedy)
+                .because(Cause::Refused(codes::ILLEGAL_SASL_STATE))
         })?;
     let request =
         SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism.name()));

@@ -1,12 +1,13 @@
 //! TLS towards brokers: roots, the client's own certificate, and the handshake. Certificates are always verified.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::Error::InconsistentKeys;
 use rustls::InconsistentKeys::Unknown;
 use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -24,8 +25,10 @@ pub(super) struct Files<'a> {
     pub(super) own: Option<(&'a Path, &'a Path)>,
 }
 
-/// The settings of all connections, or which file is wrong and how.
-pub(super) fn client_config(files: &Files<'_>) -> Result<ClientConfig, String> {
+/// The settings of all connections and their roots, or which file is wrong and how.
+pub(super) fn client_config(
+    files: &Files<'_>,
+) -> Result<(ClientConfig, Arc<RootCertStore>), String> {
     let roots = match files.ca {
         Some(file) => {
             let authorities = Authorities::load(file);
@@ -42,7 +45,7 @@ pub(super) fn client_config(files: &Files<'_>) -> Result<ClientConfig, String> {
         Some((certificate, key)) => Some(own(certificate, key)?),
         None => None,
     };
-    client::config(roots, own)
+    Ok((client::config(roots.clone(), own)?, roots))
 }
 
 /// A test tool takes what it is given, expired certificates too: whether they do is the broker's to say.

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error.
 
 mod bench;
+mod check;
 mod client;
 mod config;
 mod flags;
@@ -70,6 +71,15 @@ enum Command {
                       portolan bench kafka.example.com:9092 --direct kafka-0.kafka:9092 --output svg > bench.svg"
     )]
     Bench(Box<bench::Bench>),
+    /// Look at a cluster from here, as a client would: what is wrong, and what to do
+    #[command(
+        long_about = check::ABOUT,
+        mut_arg("timeout", |timeout| timeout.default_value("5s").help("How long each step at each address may take")),
+        after_help = "Examples:\n  portolan check kafka.example.com:9092\n  \
+                      PORTOLAN_SASL_PASSWORD=... portolan check kafka.example.com:9092 --tls --tls-ca ca.pem \\\n      \
+                      --sasl-mechanism SCRAM-SHA-512 --sasl-username alice --output json"
+    )]
+    Check(Box<check::Check>),
     /// Print the script by which a shell completes commands and flags
     #[command(
         after_help = "Examples:\n  portolan completions bash > /etc/bash_completion.d/portolan\n  \
@@ -112,6 +122,8 @@ enum Failure {
     Failed(String),
     /// The same, and the user was told already.
     Logged,
+    /// There was nothing to look at, and the user was told already.
+    LoggedNothingSeen,
     /// Files that the configuration names cannot be used, and the user was told already.
     LoggedBadConfig,
     /// Standard output cannot be written.
@@ -124,7 +136,9 @@ impl Failure {
         match self {
             Failure::BadConfig(_, faults) => faults,
             Failure::Usage(error) | Failure::Failed(error) => Faults::whole(error, ""),
-            Failure::Logged | Failure::LoggedBadConfig => Faults::whole("it cannot be read", ""),
+            Failure::Logged | Failure::LoggedBadConfig | Failure::LoggedNothingSeen => {
+                Faults::whole("it cannot be read", "")
+            }
             Failure::Output(error) => Faults::whole(error.to_string(), ""),
         }
     }
@@ -138,6 +152,7 @@ pub fn execute(line: CommandLine) -> ExitCode {
         Command::Config(ConfigCommand::Show(file)) => config::show(&file),
         Command::Map(map) => map::map(&map),
         Command::Bench(bench) => bench::bench(&bench),
+        Command::Check(check) => check::check(&check),
         Command::Completions(shell) => manual::completions(&shell),
         Command::Man => manual::man(),
     };
@@ -160,6 +175,7 @@ pub fn execute(line: CommandLine) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(Failure::Logged) => ExitCode::FAILURE,
+        Err(Failure::LoggedNothingSeen) => ExitCode::from(WRONG_USAGE),
         Err(Failure::LoggedBadConfig) => ExitCode::from(BAD_CONFIG),
         // Whoever reads our output has seen enough.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {

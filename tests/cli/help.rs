@@ -2,7 +2,7 @@
 
 use crate::run;
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &[],
     &["run"],
     &["config"],
@@ -10,6 +10,7 @@ const COMMANDS: [&[&str]; 9] = [
     &["config", "show"],
     &["map"],
     &["bench"],
+    &["check"],
     &["completions"],
     &["man"],
 ];
@@ -80,7 +81,7 @@ fn every_flag_and_argument_has_a_variable_named_after_it() {
             );
         }
     }
-    assert!(flags >= 11 + 2 + 3 + 26, "only {flags} were found");
+    assert!(flags >= 11 + 2 + 3 + 27 + 12, "only {flags} were found");
 }
 
 #[test]

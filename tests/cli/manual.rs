@@ -6,7 +6,15 @@ use crate::common::tools::available;
 use crate::{finish, run};
 
 /// All that are shown in the help.
-const COMMANDS: [&str; 6] = ["run", "config", "map", "bench", "completions", "man"];
+const COMMANDS: [&str; 7] = [
+    "run",
+    "config",
+    "map",
+    "bench",
+    "check",
+    "completions",
+    "man",
+];
 
 #[test]
 fn bash_completes_commands_flags_and_values() {

@@ -118,6 +118,33 @@ impl<'a> Certificate<'a> {
     }
 }
 
+/// What a certificate says of itself, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// Who it is for.
+    pub(crate) subject: String,
+    /// Who signed it.
+    pub(crate) issuer: String,
+    /// The names that it is for.
+    pub(crate) names: Vec<String>,
+    /// In seconds since 1970.
+    pub(crate) not_before: i64,
+    /// In seconds since 1970.
+    pub(crate) not_after: i64,
+}
+
+/// Takes a certificate apart that a peer showed.
+pub(crate) fn shown(der: &CertificateDer<'_>) -> Result<Shown, String> {
+    let certificate = Certificate::parse(der)?;
+    Ok(Shown {
+        subject: certificate.subject(),
+        issuer: certificate.issuer(),
+        names: certificate.names(),
+        not_before: certificate.not_before(),
+        not_after: certificate.not_after(),
+    })
+}
+
 /// Which side of a connection a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {

@@ -16,6 +16,7 @@ mod tickets;
 mod words;
 
 pub use inspect::date;
+pub(crate) use inspect::{Shown, shown};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -49,6 +50,8 @@ pub enum Kind {
     Expired,
     /// Valid from the year 3000 on.
     NotYetValid,
+    /// Valid for three more days.
+    ExpiresSoon,
 }
 
 impl Authority {
@@ -146,6 +149,11 @@ impl Authority {
             Kind::Usual | Kind::Rsa => (date_time_ymd(2000, 1, 1), date_time_ymd(3000, 1, 1)),
             Kind::Expired => (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1)),
             Kind::NotYetValid => (date_time_ymd(3000, 1, 1), date_time_ymd(3001, 1, 1)),
+            Kind::ExpiresSoon => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                let soon = now.expect("it is after 1970") + Duration::from_secs(3 * 24 * 3600);
+                (date_time_ymd(2000, 1, 1), date_time_ymd(1970, 1, 1) + soon)
+            }
         };
         // Less than 20 bytes of which the first is positive, as RFC 5280 has it.
         let serial = SerialNumber::from(fastrand::u64(1 << 32..1 << 63));

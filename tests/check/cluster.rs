@@ -1,7 +1,7 @@
 //! A scripted cluster: a bootstrap port and one for each node, which say what the test wants them to say.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kafka_protocol::ResponseError;
@@ -97,33 +97,45 @@ pub struct Cluster {
 impl Cluster {
     /// Well-behaved brokers with these ids, each the leader of a partition.
     pub fn start(ids: &[i32]) -> Self {
-        Self::start_on("127.0.0.1", ids, None)
+        Self::start_at("127.0.0.1", "127.0.0.1", ids)
     }
 
     /// The same by TLS, by the name localhost: the bootstrap with the first configuration, the nodes with the second.
     pub fn by_tls(bootstrap: Arc<ServerConfig>, nodes: Arc<ServerConfig>, ids: &[i32]) -> Self {
-        Self::start_on("localhost", ids, Some((bootstrap, nodes)))
+        Self::start_on(
+            "localhost",
+            Ipv4Addr::LOCALHOST.into(),
+            ids,
+            Some((bootstrap, nodes)),
+        )
+    }
+
+    /// The same under this host, listening at an address.
+    pub fn start_at(host: &'static str, ip: &str, ids: &[i32]) -> Self {
+        Self::start_on(host, ip.parse().expect("an address"), ids, None)
     }
 
     fn start_on(
         host: &'static str,
+        ip: IpAddr,
         ids: &[i32],
         tls: Option<(Arc<ServerConfig>, Arc<ServerConfig>)>,
     ) -> Self {
         let state = Arc::new(Mutex::new(State::new(ids)));
-        let broker =
-            |node: i32, tls: Option<&Arc<ServerConfig>>| {
-                let state = state.clone();
-                match tls {
-                    None => Broker::serving(move |link| serve(link, node, &state)),
-                    Some(config) => Broker::answering_by_tls(config.clone(), move |request| {
+        let broker = |node: i32, tls: Option<&Arc<ServerConfig>>| {
+            let state = state.clone();
+            match tls {
+                None => Broker::serving_at((ip, 0).into(), move |link| serve(link, node, &state)),
+                Some(config) => {
+                    Broker::answering_by_tls(config.clone(), move |request| {
                         match lock(&state).act(node, &mut Session::default(), request) {
                             Act::Send(bytes) => Some(bytes),
                             Act::Close | Act::Silence => None,
                         }
-                    }),
+                    })
                 }
-            };
+            }
+        };
         let tls = tls.as_ref();
         let bootstrap = broker(BOOTSTRAP, tls.map(|(bootstrap, _)| bootstrap));
         let nodes = ids

@@ -2,7 +2,7 @@
 //!
 //! - [`arguments`]: what to look at, and how to connect.
 //! - [`look`]: the whole look. The bootstrap address first, then every broker that it names, at once and independently.
-//! - [`place`]: one address on its way: [`resolve`], [`dial`], [`secure`], [`talk`].
+//! - [`place`]: one address on its way: [`resolve`], [`dial`], [`secure`], [`talk`]. [`guess`]: why one failed.
 //! - [`cluster`]: what answers say about brokers and partitions; [`compare`]: whether they agree.
 //! - [`identity`]: whether a broker is the one that the metadata says.
 //! - [`codes`]: everything that can be found; [`finding`]: one that was; [`report`]: all of it as a table or as JSON.
@@ -16,6 +16,7 @@ mod codes;
 mod compare;
 mod dial;
 mod finding;
+mod guess;
 mod hosts;
 mod identity;
 mod look;

@@ -152,7 +152,11 @@ fn judge(
     if let Some(private) = addresses.iter().find(|ip| is_private(**ip))
         && target.iter().all(is_public)
     {
-        let seen = format!("{host} is {private}, and the bootstrap has a public address");
+        let is = match host.parse::<IpAddr>() {
+            Ok(_) => String::new(),
+            Err(_) => format!("{host} leads to "),
+        };
+        let seen = format!("{is}{private} is private, and the bootstrap has a public address");
         findings.push(Finding::at(place, &codes::PRIVATE_ADDRESS, seen));
     }
     Ok(())

@@ -6,24 +6,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, CertificateError, Error, RootCertStore};
+use rustls::{AlertDescription, CertificateError, Error};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::codes::{self, Code};
-use super::dial::connect;
 use super::finding::{Finding, Place};
+use super::guess::speaks_kafka;
 use super::witness::Witness;
 use crate::commands::client::stream::Stream;
-use crate::commands::client::{Connection, Settings, Tls};
-use crate::transport::tls::{Shown, client, date, shown};
+use crate::commands::client::{Settings, Tls};
+use crate::transport::tls::{Shown, date, shown};
 
 /// A certificate is told to expire soon from here on.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
-
-/// What a look at the other protocol may take, which only serves to say more about a fault.
-const GUESS: Duration = Duration::from_secs(2);
 
 const DAY: i64 = 24 * 3600;
 
@@ -110,28 +107,6 @@ pub(super) fn unwelcome(place: &Place, tls: &Tls, problem: &str) -> Finding {
             );
             Finding::at(place, &codes::CLIENT_CERTIFICATE_DEMANDED, seen)
         }
-    }
-}
-
-/// Whether a port speaks TLS: nobody is trusted, so a handshake ends with what we think of the certificate.
-pub(super) async fn speaks_tls(peer: SocketAddr, place: &Place, settings: &Settings) -> bool {
-    let limit = settings.timeout.min(GUESS);
-    let Ok(config) = client::config(Arc::new(RootCertStore::empty()), None) else {
-        return false;
-    };
-    let name = ServerName::try_from(place.address.host.clone())
-        .unwrap_or_else(|_| ServerName::IpAddress(peer.ip().into()));
-    let Ok(stream) = connect(peer, limit).await else {
-        return false;
-    };
-    let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    match timeout(limit, connecting).await {
-        Ok(Err(error)) => matches!(
-            tls_error(&error),
-            Some(Error::InvalidCertificate(_) | Error::AlertReceived(_))
-        ),
-        Ok(Ok(_)) => true,
-        Err(_) => false,
     }
 }
 
@@ -246,22 +221,8 @@ fn plaintext(place: &Place) -> Finding {
     Finding::at(place, &codes::TLS_ON_PLAINTEXT_PORT, seen)
 }
 
-/// Whether a broker answers without TLS.
-async fn speaks_kafka(peer: SocketAddr, place: &Place, settings: &Settings) -> bool {
-    let settings = Settings {
-        timeout: settings.timeout.min(GUESS),
-        tls: None,
-        sasl: None,
-        ..settings.clone()
-    };
-    let Ok(stream) = connect(peer, settings.timeout).await else {
-        return false;
-    };
-    let mut connection = Connection::over(Stream::Plain(stream), &place.address, &settings);
-    connection.negotiate().await.is_ok()
-}
-
-fn tls_error(error: &io::Error) -> Option<&Error> {
+/// What rustls says, where it is what failed.
+pub(super) fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 

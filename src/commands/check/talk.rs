@@ -1,14 +1,13 @@
 //! Kafka with one address: which versions it has, whether it lets the user in, and why it ends.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use kafka_protocol::messages::ApiKey;
 
 use super::codes;
-use super::dial::connect;
 use super::finding::{Finding, Place};
-use super::secure::{secure, speaks_tls, unwelcome};
+use super::guess::{is_unwelcome, speaks_tls, wants_sasl};
+use super::secure::unwelcome;
 use super::witness::Witness;
 use crate::commands::client::error::Cause;
 use crate::commands::client::stream::Stream;
@@ -76,17 +75,14 @@ async fn no_versions(
 ) -> Finding {
     let problem = error.problem();
     let tls = settings.tls.as_ref();
+    if let Some(tls) = tls
+        && witness.demanded()
+        && matches!(error.cause(), Cause::Closed | Cause::Other)
+        && (error.cause() == Cause::Other || is_unwelcome(peer, place, settings, tls).await)
+    {
+        return unwelcome(place, tls, problem);
+    }
     match error.cause() {
-        Cause::Closed | Cause::Other if witness.demanded() => match tls {
-            // TLS 1.3: the client is done before the server has looked at its certificate.
-            Some(tls)
-                if error.cause() == Cause::Other
-                    || !tls.config.client_auth_cert_resolver.has_certs() =>
-            {
-                unwelcome(place, tls, problem)
-            }
-            _ => Finding::at(place, &codes::BROKER_DOWN, problem),
-        },
         Cause::SpeaksTls => Finding::at(place, &codes::PLAINTEXT_ON_TLS_PORT, problem),
         Cause::Closed if tls.is_none() && speaks_tls(peer, place, settings).await => {
             let seen = "it closed the connection, and it does TLS handshakes";
@@ -113,25 +109,4 @@ fn not_let_in(error: &Error, place: &Place) -> Finding {
         Cause::Refused(_) | Cause::Closed | Cause::Other => &codes::SASL_REFUSED,
     };
     Finding::at(place, code, error.problem())
-}
-
-/// The mechanisms of a listener that nobody may use without; `None` where it is without SASL, or the client has a user.
-async fn wants_sasl(peer: SocketAddr, place: &Place, settings: &Settings) -> Option<String> {
-    if settings.sasl.is_some() {
-        return None;
-    }
-    let stream = connect(peer, settings.timeout).await.ok()?;
-    let stream = match &settings.tls {
-        None => Stream::Plain(stream),
-        Some(tls) => {
-            let witness = Arc::default();
-            secure(stream, peer, place, settings, tls, &witness)
-                .await
-                .ok()?
-                .0
-        }
-    };
-    let mut connection = Connection::over(stream, &place.address, settings);
-    connection.negotiate().await.ok()?;
-    connection.mechanisms().await.ok()?
 }

@@ -19,6 +19,7 @@ mod admin;
 mod answers;
 mod bench;
 mod broker;
+mod check;
 mod client;
 mod cluster;
 mod disturbed;

@@ -97,9 +97,28 @@ fn a_node_that_is_up_and_has_no_address_is_outside_the_map() {
     );
     assert_eq!(
         finding["seen"],
-        "it leads 1 partitions and is in sync for 3, and no address is told"
+        "it leads 1 partition, and no address of it is told"
     );
     assert_eq!(report.codes(), ["node-not-in-map"]);
+}
+
+#[test]
+fn partitions_that_lost_their_leader_to_a_node_outside_the_map_are_told_so() {
+    // As Portolan answers where a node has no port.
+    let cluster = Cluster::start(&[0, 1, 2]);
+    cluster.state().brokers.remove(&2);
+    cluster.state().partitions[2].leader = -1;
+    let report = look(&cluster.target(), &[]).faulty();
+    let finding = report.provokes("node-not-in-map", Some(2), "give id 2 a port");
+    assert_eq!(
+        finding["seen"],
+        "it is in sync for 3 partitions, and no address of it is told"
+    );
+    report.provokes(
+        "partitions-without-leader",
+        None,
+        "first mend what is said of node 2: it may lead them",
+    );
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::fs;
 use std::process::Command;
 
 use crate::cluster::Cluster;
+use crate::common::proxy::Proxy;
 use crate::common::tools;
-use crate::look;
+use crate::{command, finish, look};
 
 /// Set within.
 const INSIDE: &str = "PORTOLAN_TEST_NETWORK";
@@ -115,4 +116,42 @@ fn one_bad_address_of_several_is_a_warning() {
         );
         assert_eq!(report.node(1)["resolved"].as_array().map(Vec::len), Some(2));
     });
+}
+
+#[test]
+fn the_example_in_the_readme_is_what_is_printed() {
+    let name = "networks::the_example_in_the_readme_is_what_is_printed";
+    inside(
+        name,
+        &["203.0.113.7"],
+        "203.0.113.7 kafka.example.com\n",
+        || {
+            let mut cluster = Cluster::start(&[0, 1, 2, 3]);
+            let mut config = format!(
+                "[clusters.main]\nlisten_address = \"203.0.113.7\"\nbootstrap_servers = [\"{}\"]\nadvertised_host = \"kafka.example.com\"\n",
+                cluster.target()
+            );
+            // Node 3 is not in the map.
+            for id in 0..3 {
+                let (port, address) = (9093 + id, cluster.address(id));
+                config += &format!(
+                    "[[clusters.main.nodes]]\nids = \"{id}\"\nport = {port}\naddress = \"{address}\"\n"
+                );
+            }
+            cluster.stop(1);
+            let _proxy = Proxy::start(&config);
+            let outcome = finish(&mut command(&["kafka.example.com:9092"]));
+            assert_eq!(
+                (outcome.code, outcome.stderr.as_str()),
+                (Some(1), ""),
+                "{outcome:?}"
+            );
+            let readme = include_str!("../../README.md");
+            let example = format!(
+                "```\n$ portolan check kafka.example.com:9092\n{}```\n",
+                outcome.stdout
+            );
+            assert!(readme.contains(&example), "README lacks this:\n{example}");
+        },
+    );
 }

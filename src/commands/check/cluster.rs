@@ -79,12 +79,15 @@ impl Led {
         if self.count > names.len() {
             names.push("...".to_owned());
         }
-        let noun = if self.count == 1 {
-            "partition"
-        } else {
-            "partitions"
-        };
-        format!("{} {noun} ({})", self.count, names.join(", "))
+        format!("{} ({})", counted(self.count), names.join(", "))
+    }
+}
+
+/// `1 partition`, `2 partitions`
+pub(super) fn counted(count: usize) -> String {
+    match count {
+        1 => "1 partition".to_owned(),
+        count => format!("{count} partitions"),
     }
 }
 

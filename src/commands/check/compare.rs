@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cluster::{Cluster, Partitions};
+use super::cluster::{Cluster, Partitions, counted};
 use super::codes;
 use super::finding::{Finding, Place};
 use crate::config::BrokerAddress;
@@ -106,28 +106,37 @@ pub(super) fn shared(cluster: &Cluster) -> Vec<Finding> {
 /// What partitions tell of nodes without an address.
 pub(super) fn partitions(partitions: &Partitions) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut outside = Vec::new();
     for (id, node) in &partitions.unlisted {
         // Only a node that is up leads or is in sync.
-        let (code, seen) = match (node.leads, node.in_sync) {
-            (0, 0) => (
-                &codes::NODE_DOWN,
-                format!(
-                    "it holds replicas of {} partitions, none in sync, and no address is told",
-                    node.replicas
-                ),
-            ),
-            (leads, in_sync) => (
-                &codes::NODE_NOT_IN_MAP,
-                format!(
-                    "it leads {leads} partitions and is in sync for {in_sync}, and no address is told"
-                ),
-            ),
+        let (code, does) = match (node.leads, node.in_sync) {
+            (0, 0) => (&codes::NODE_DOWN, "holds replicas of"),
+            (0, _) => (&codes::NODE_NOT_IN_MAP, "is in sync for"),
+            _ => (&codes::NODE_NOT_IN_MAP, "leads"),
         };
+        let count = match (node.leads, node.in_sync) {
+            (0, 0) => node.replicas,
+            (0, in_sync) => in_sync,
+            (leads, _) => leads,
+        };
+        if code.name == codes::NODE_NOT_IN_MAP.name {
+            outside.push(id.to_string());
+        }
+        let seen = format!("it {does} {}, and no address of it is told", counted(count));
         findings.push(Finding::of_node(*id, code, seen));
     }
     if partitions.leaderless.count > 0 {
         let seen = format!("{} without a leader", partitions.leaderless.told());
-        findings.push(Finding::of_all(&codes::PARTITIONS_WITHOUT_LEADER, seen));
+        let finding = Finding::of_all(&codes::PARTITIONS_WITHOUT_LEADER, seen);
+        outside.truncate(MOST);
+        findings.push(match outside.is_empty() {
+            true => finding,
+            // Portolan says of partitions whose leader has no port that they have none.
+            false => finding.remedy(format!(
+                "first mend what is said of node {}: it may lead them",
+                outside.join(", ")
+            )),
+        });
     }
     findings
 }

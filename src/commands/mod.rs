@@ -76,8 +76,8 @@ enum Command {
         long_about = check::ABOUT,
         mut_arg("timeout", |timeout| timeout.default_value("5s").help("How long each step at each address may take")),
         after_help = "Examples:\n  portolan check kafka.example.com:9092\n  \
-                      PORTOLAN_SASL_PASSWORD=... portolan check kafka.example.com:9092 --tls --tls-ca ca.pem \\\n      \
-                      --sasl-mechanism SCRAM-SHA-512 --sasl-username alice --output json"
+                      portolan check kafka.example.com:9092 --tls --tls-ca ca.pem --output json \\\n      \
+                      --sasl-mechanism SCRAM-SHA-512 --sasl-username alice --sasl-password-file password"
     )]
     Check(Box<check::Check>),
     /// Print the script by which a shell completes commands and flags

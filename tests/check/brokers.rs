@@ -72,6 +72,17 @@ fn versions_that_are_too_old_are_told() {
 }
 
 #[test]
+fn the_port_of_a_controller_is_not_taken_for_an_old_broker() {
+    let cluster = Cluster::start(&[0]);
+    cluster
+        .state()
+        .versions
+        .retain(|(key, ..)| *key != METADATA);
+    let report = look(&cluster.target(), &[]).blind();
+    report.provokes("not-kafka", None, "this may be a controller's");
+}
+
+#[test]
 fn a_cluster_without_brokers_is_told() {
     let cluster = Cluster::start(&[0]);
     cluster.state().brokers.clear();

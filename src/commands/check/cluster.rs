@@ -13,6 +13,9 @@ use super::talk::METADATA;
 use crate::commands::client::{Connection, Error};
 use crate::config::BrokerAddress;
 
+/// Bytes of an answer about brokers and a few topics, and of one about all: a partition has some forty.
+const SOME: usize = 16 << 20;
+const ALL: usize = 64 << 20;
 /// Partitions that are remembered of each leader.
 const SAMPLES: usize = 3;
 /// Nodes that are remembered though no address is known of them, and partitions without a leader.
@@ -147,7 +150,8 @@ pub(super) async fn ask(
     let request = MetadataRequest::default()
         .with_topics(topics.map(|topics| topics.iter().map(topic).collect()))
         .with_allow_auto_topic_creation(false);
-    let answer = connection.ask(&request, version).await?;
+    let most = if topics.is_some() { SOME } else { ALL };
+    let answer = connection.ask_for(&request, version, most).await?;
     read::metadata(&answer, version).map_err(|m| connection.malformed(m))
 }
 

@@ -28,6 +28,11 @@ pub(super) async fn talk(
     if let Err(error) = connection.negotiate().await {
         return Err(no_versions(&error, peer, place, settings, witness).await);
     }
+    if !connection.offers(ApiKey::Metadata) {
+        let seen = "it speaks Kafka and does not offer Metadata";
+        let remedy = "give the port of a broker's listener: this may be a controller's";
+        return Err(Finding::at(place, &codes::NOT_KAFKA, seen).remedy(remedy));
+    }
     if let Err(error) = connection.version(ApiKey::Metadata, METADATA) {
         return Err(Finding::at(
             place,

@@ -95,6 +95,11 @@ impl Connection {
         sasl::mechanisms(self).await
     }
 
+    /// Whether the broker has an api in any version.
+    pub(crate) fn offers(&self, key: ApiKey) -> bool {
+        self.versions.offers(key as i16)
+    }
+
     /// The newest version of an api that the broker and we know.
     pub(crate) fn version(
         &self,
@@ -113,6 +118,16 @@ impl Connection {
         request: &R,
         version: i16,
     ) -> Result<Vec<u8>, Error> {
+        self.ask_for(request, version, LARGEST_ANSWER).await
+    }
+
+    /// The same where an answer may have so many bytes.
+    pub(crate) async fn ask_for<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+        most: usize,
+    ) -> Result<Vec<u8>, Error> {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
         let frame = encode(&self.settings.client_id, id, version, request)
@@ -122,7 +137,7 @@ impl Connection {
             self.stream.flush().await?;
             let size = self.stream.read_i32().await?;
             let size = match usize::try_from(size) {
-                Ok(size) if (4..=LARGEST_ANSWER).contains(&size) => size,
+                Ok(size) if (4..=most).contains(&size) => size,
                 _ => return Ok(Err(size)),
             };
             let mut body = vec![0; size];

@@ -20,6 +20,11 @@ const ASKED: i16 = 3;
 pub(crate) struct Versions(BTreeMap<i16, (i16, i16)>);
 
 impl Versions {
+    /// Whether the broker has this api.
+    pub(super) fn offers(&self, key: i16) -> bool {
+        self.0.contains_key(&key)
+    }
+
     /// The newest version that the broker and we know.
     pub(crate) fn newest(&self, key: i16, ours: RangeInclusive<i16>) -> Result<i16, String> {
         let name = api::name(key);

@@ -6,6 +6,7 @@ use crate::commands::check::finding::Finding;
 use crate::commands::check::look::{Look, told};
 use crate::commands::check::node::Node;
 use crate::commands::check::place::Seen;
+use crate::commands::client::error::tamed;
 use crate::transport::tls::date;
 
 #[derive(Serialize)]
@@ -13,7 +14,7 @@ struct Report<'a> {
     target: String,
     /// There is a cluster, and no fault.
     ok: bool,
-    cluster_id: Option<&'a str>,
+    cluster_id: Option<String>,
     bootstrap: Place<'a>,
     nodes: Vec<Broker<'a>>,
     findings: Vec<Found<'a>>,
@@ -62,7 +63,7 @@ pub(in crate::commands::check) fn json(look: &Look) -> Result<String, String> {
     let report = Report {
         target: look.target.to_string(),
         ok: look.ok(),
-        cluster_id: look.cluster.as_ref().map(|cluster| cluster.id.as_str()),
+        cluster_id: look.cluster.as_ref().map(|cluster| tamed(&cluster.id)),
         bootstrap: place(&look.bootstrap),
         nodes: look.nodes.iter().map(broker).collect(),
         findings: look.findings().into_iter().map(found).collect(),
@@ -93,7 +94,7 @@ fn place(seen: &Seen) -> Place<'_> {
         }
     });
     Place {
-        address: seen.place.address.to_string(),
+        address: tamed(&seen.place.address.to_string()),
         resolved: told(&seen.resolved),
         port: seen.port,
         tls,

@@ -21,7 +21,9 @@ mod networks;
 mod output;
 mod ports;
 mod sasl;
+mod state;
 mod tls;
+mod trust;
 mod users;
 
 use std::io::Read;

@@ -1,5 +1,7 @@
 //! Answers that are meant to harm whoever reads them.
 
+use std::sync::{Arc, Barrier};
+
 use kafka_protocol::messages::MetadataResponse;
 use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
 
@@ -77,6 +79,37 @@ fn of_thousands_of_brokers_a_thousand_are_looked_at() {
     );
     assert_eq!(finding["seen"], "there are 3000 brokers");
     assert_eq!(report.json["nodes"].as_array().unwrap().len(), 1000);
+}
+
+#[test]
+fn brokers_are_looked_at_all_at_once() {
+    const COUNT: usize = 16;
+    // None says anything before all were asked; then each hangs up.
+    let all = Arc::new(Barrier::new(COUNT));
+    let broker = |_| {
+        let all = all.clone();
+        Broker::answering(move |_| {
+            all.wait();
+            None
+        })
+    };
+    let brokers: Vec<Broker> = (0..COUNT).map(broker).collect();
+    let ports: Vec<u16> = brokers.iter().map(|b| b.address().port()).collect();
+    let bootstrap = Broker::answering(move |request| match request.api_key {
+        METADATA => {
+            let broker = |(id, port): (usize, &u16)| {
+                MetadataResponseBroker::default()
+                    .with_node_id((id as i32).into())
+                    .with_host("127.0.0.1".into())
+                    .with_port((*port).into())
+            };
+            let brokers = ports.iter().enumerate().map(broker).collect();
+            Some(request.answer(&MetadataResponse::default().with_brokers(brokers)))
+        }
+        _ => Some(api_versions(request)),
+    });
+    let report = look(&bootstrap.address().to_string(), &[]).faulty();
+    assert_eq!(report.codes(), ["broker-down"; COUNT]);
 }
 
 fn api_versions(request: &crate::common::broker::Received) -> Vec<u8> {

@@ -13,7 +13,7 @@ use crate::cluster::{Act, Cluster};
 use crate::common::broker::Broker;
 use crate::common::certificates::{Authority, Files, Kind};
 use crate::look;
-use crate::trust::{Trust, asking, path, provider, server};
+use crate::trust::{Trust, asking, curious, path, provider, server};
 
 #[test]
 fn a_cluster_by_tls_is_found_in_good_order_and_its_certificates_are_told() {
@@ -303,4 +303,15 @@ fn swapped_ports_are_found_by_tls_too() {
     let report = trust.look(&cluster, &[]).faulty();
     report.provokes("wrong-broker", Some(0), "lead to node 0 alone");
     report.provokes("wrong-broker", Some(1), "lead to node 1 alone");
+}
+
+#[test]
+fn a_broker_that_is_down_behind_a_port_that_asks_for_certificates_is_not_taken_for_mtls() {
+    let trust = Trust::new();
+    let own = trust.authority.server(&["localhost"]);
+    let cluster = Cluster::by_tls(trust.good(), curious(&own, &trust.authority), &[0]);
+    assert_eq!(trust.look(&cluster, &[]).fine().codes(), [""; 0]);
+    cluster.script(|node, _| (node == 0).then_some(Act::Close));
+    let report = trust.look(&cluster, &[]).faulty();
+    report.provokes("broker-down", Some(0), "look whether node 0 runs");
 }

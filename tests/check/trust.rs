@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ClientCertVerifierBuilder, WantsServerCert, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 use crate::cluster::Cluster;
@@ -76,13 +76,34 @@ pub fn asking(
     let builder = match clients {
         None => builder.with_no_client_auth(),
         Some(authority) => {
-            let mut roots = RootCertStore::empty();
-            let root = CertificateDer::from_pem_slice(authority.root_pem().as_bytes());
-            roots.add(root.expect("PEM")).expect("a root");
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider());
-            builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+            let verifier = verifier(authority).build().expect("a verifier");
+            builder.with_client_cert_verifier(verifier)
         }
     };
+    with_identity(builder, own)
+}
+
+/// A server that asks for a certificate by this authority, and does without one.
+pub fn curious(own: &Identity, clients: &Authority) -> Arc<ServerConfig> {
+    let verifier = verifier(clients).allow_unauthenticated();
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("the usual versions")
+        .with_client_cert_verifier(verifier.build().expect("a verifier"));
+    with_identity(builder, own)
+}
+
+fn verifier(authority: &Authority) -> ClientCertVerifierBuilder {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(authority.root_pem().as_bytes());
+    roots.add(root.expect("PEM")).expect("a root");
+    WebPkiClientVerifier::builder_with_provider(roots.into(), provider())
+}
+
+fn with_identity(
+    builder: ConfigBuilder<ServerConfig, WantsServerCert>,
+    own: &Identity,
+) -> Arc<ServerConfig> {
     let chain = CertificateDer::pem_slice_iter(own.chain_pem().as_bytes());
     let chain = chain.collect::<Result<_, _>>().expect("PEM");
     let key = PrivateKeyDer::from_pem_slice(own.key_pem().as_bytes()).expect("PEM");

@@ -5,6 +5,7 @@
 //! broker that leads nothing may be asked for its configuration (DescribeConfigs), which it tells under its own id only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -12,6 +13,7 @@ use kafka_protocol::messages::{
     ApiKey, BrokerId, DescribeConfigsRequest, ListOffsetsRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
+use tokio::time::sleep;
 
 use super::cluster::{self, Partition, Partitions};
 use super::read;
@@ -19,6 +21,8 @@ use crate::commands::client::{Connection, Error, codes};
 
 /// Other nodes whose partitions it is asked for.
 const MOST_OTHERS: usize = 64;
+/// How long it may take until all brokers know of a new leader.
+const SETTLING: Duration = Duration::from_millis(500);
 /// The resource type of brokers in DescribeConfigs.
 const BROKER: i8 = 4;
 /// The newest record.
@@ -45,7 +49,8 @@ pub(super) async fn identify(
     let Identity::Other(..) = first else {
         return settle(connection, node, first).await;
     };
-    // Leaders may have moved since the bootstrap was asked.
+    // Leaders may have moved since the bootstrap was asked, and not every broker may have heard of it.
+    sleep(SETTLING).await;
     let samples = partitions.led.values().flat_map(|led| &led.samples);
     let topics: BTreeSet<&str> = samples.map(|partition| partition.topic.as_str()).collect();
     let topics: Vec<&str> = topics.into_iter().take(MOST_OTHERS).collect();

@@ -1,5 +1,7 @@
 //! What is shared with the tests, at the place where their modules look for it.
 
+#[path = "../../tests/common/cache.rs"]
+pub mod cache;
 #[path = "../../tests/common/frames.rs"]
 pub mod frames;
 

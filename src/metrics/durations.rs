@@ -49,13 +49,6 @@ impl Histogram {
         counters.add(self.sum(), nanos.wrapping_mul(times));
     }
 
-    /// How many there were, and how many seconds they took together.
-    pub(super) fn total(self, counters: &Counters) -> (u64, f64) {
-        let buckets = 0..=self.bounds.len();
-        let count = buckets.map(|n| counters.sum(self.first.plus(n))).sum();
-        (count, seconds(counters.sum(self.sum())))
-    }
-
     /// As prometheus writes it.
     pub(super) fn proto(self, counters: &Counters) -> Proto {
         let mut count = 0;
@@ -113,7 +106,6 @@ mod tests {
         let nanos =
             2 * 10_000 + 4 * 10_001 + 8 * 1_000_000 + 16 * 1_000_001 + 32 * 3_000_000_000_u64;
         assert_eq!(proto.get_sample_sum(), nanos as f64 / 1e9);
-        assert_eq!(histogram.total(&counters), (63, nanos as f64 / 1e9));
         assert_eq!(counters.sum(Place::nth(0)), 0);
     }
 

@@ -97,7 +97,7 @@ impl ClusterStatus {
             reachable: cluster.upstream.health().any(),
             routes: routes(config, cluster, counters),
             unmapped: unmapped(cluster),
-            clients: clients(&cluster.name, counters),
+            clients: clients(cluster),
             certificates: certificates(cluster),
             latency: latency(&cluster.name, counters),
         }
@@ -146,7 +146,7 @@ fn route_status(
             ("node", &*node),
             ("direction", direction),
         ];
-        counters.get("portolan_node_bytes_total", &labels)
+        counters.sum("portolan_node_bytes_total", &labels)
     };
     let Known {
         state,
@@ -170,8 +170,8 @@ fn route_status(
             reason: failure.reason,
             message: failure.message,
         }),
-        connections: counters.get("portolan_connections", &of_route),
-        connections_total: counters.get("portolan_connections_total", &of_route),
+        connections: counters.sum("portolan_connections", &of_route),
+        connections_total: counters.sum("portolan_connections_total", &of_route),
         request_bytes: bytes("request"),
         response_bytes: bytes("response"),
         route: label,
@@ -211,22 +211,14 @@ fn unmapped(cluster: &Cluster) -> Vec<Unmapped> {
         .collect()
 }
 
-fn clients(cluster: &str, counters: &Counters) -> Vec<Client> {
-    let series = counters.all("portolan_client_software", &[("cluster", cluster)]);
-    let series = series.into_iter();
-    series
-        .map(|(labels, connections_total)| {
-            let label = |wanted: &str| {
-                let found = labels.iter().find(|(name, _)| name == wanted);
-                found.map(|(_, value)| value.clone()).unwrap_or_default()
-            };
-            Client {
-                name: label("name"),
-                version: label("version"),
-                connections_total,
-            }
-        })
-        .collect()
+fn clients(cluster: &Cluster) -> Vec<Client> {
+    let seen = cluster.metrics.client_software().into_iter();
+    seen.map(|software| Client {
+        name: software.name.to_string(),
+        version: software.version.to_string(),
+        connections_total: software.connections_total,
+    })
+    .collect()
 }
 
 fn certificates(cluster: &Cluster) -> Vec<Certificate> {

@@ -10,13 +10,6 @@ impl Counters {
         Counters(families)
     }
 
-    /// The value of the one series with these labels; 0 where there is none.
-    pub(super) fn get(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
-        self.all(name, labels)
-            .first()
-            .map_or(0, |(_, value)| *value)
-    }
-
     /// Sum of observations and their count, over all series of a histogram with these labels and none of these apis.
     pub(super) fn histogram(
         &self,
@@ -40,28 +33,13 @@ impl Counters {
         Some(histograms.fold((0.0, 0), add))
     }
 
-    /// All series with these labels: their other labels, and their values.
-    pub(super) fn all(
-        &self,
-        name: &str,
-        labels: &[(&str, &str)],
-    ) -> Vec<(Vec<(String, String)>, u64)> {
-        let metrics = self
-            .family(name)
-            .map_or(&[][..], |family| family.get_metric());
+    /// The sum over all series with these labels.
+    pub(super) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        let metrics = self.family(name).map_or(&[][..], MetricFamily::get_metric);
         let metrics = metrics.iter().filter(|metric| has(metric, labels));
-        metrics
-            .map(|metric| {
-                let pairs = metric.get_label().iter();
-                let others = pairs
-                    .filter(|pair| !labels.iter().any(|(name, _)| *name == pair.name()))
-                    .map(|pair| (pair.name().to_owned(), pair.value().to_owned()))
-                    .collect();
-                // Of a gauge and a counter one is set.
-                let value = metric.get_gauge().get_value() + metric.get_counter().get_value();
-                (others, value as u64)
-            })
-            .collect()
+        // Of a gauge and a counter one is set.
+        let values = metrics.map(|m| m.get_gauge().get_value() + m.get_counter().get_value());
+        values.sum::<f64>() as u64
     }
 
     fn family(&self, name: &str) -> Option<&MetricFamily> {

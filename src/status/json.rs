@@ -73,8 +73,7 @@ impl Board {
         let counters = Counters::new(metrics.gather());
         let in_force = self.in_force();
         let reloads = self.reloads().clone();
-        let all = counters.all("portolan_connections", &[]);
-        let connections = all.iter().map(|(_, value)| value).sum();
+        let connections = counters.sum("portolan_connections", &[]);
         let of_config = in_force.config.clusters.values();
         let clusters = of_config
             .filter_map(|config| {
@@ -82,7 +81,7 @@ impl Board {
                 Some(ClusterStatus::of(config, &cluster, &counters))
             })
             .collect();
-        let count = |result| counters.get("portolan_config_reloads_total", &[("result", result)]);
+        let count = |result| counters.sum("portolan_config_reloads_total", &[("result", result)]);
         let status = Status {
             version: env!("CARGO_PKG_VERSION"),
             commit: crate::COMMIT,
@@ -106,9 +105,9 @@ impl Board {
                 }),
             },
             process: Process {
-                open_fds: counters.get("portolan_open_fds", &[]),
-                max_fds: counters.get("portolan_max_fds", &[]),
-                resident_bytes: counters.get("process_resident_memory_bytes", &[]),
+                open_fds: counters.sum("portolan_open_fds", &[]),
+                max_fds: counters.sum("portolan_max_fds", &[]),
+                resident_bytes: counters.sum("process_resident_memory_bytes", &[]),
                 threads: self.threads,
                 connections,
                 connection_limit,

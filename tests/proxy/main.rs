@@ -44,6 +44,7 @@ mod sasl;
 mod scrape;
 mod setup;
 mod sizes;
+mod status;
 mod streaming;
 mod time;
 mod tls;

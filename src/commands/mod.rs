@@ -41,7 +41,7 @@ const ALLOW_PORT_ZERO: &str = "PORTOLAN_TEST_ALLOW_PORT_ZERO";
     about,
     max_term_width = 100,
     after_help = "Example:\n  portolan run --config portolan.toml\n\n\
-                  Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad configuration"
+                  Exit codes: 0 done, 1 failed (check: faults found), 2 wrong usage (check: also could not look), 78 bad configuration"
 )]
 pub struct CommandLine {
     #[command(subcommand)]

@@ -88,7 +88,7 @@ const FAMILIES: [About; 11] = [
         family: Family::NodeBytes,
         kind: MetricType::COUNTER,
         name: "portolan_node_bytes_total",
-        help: "The same by node (its id, or bootstrap) whose connections they were passed on for.",
+        help: "Bytes that were passed on, by direction and by the node (its id, or bootstrap) whose connections they were passed on for.",
         labels: &["node", "direction"],
     },
     About {

@@ -67,6 +67,7 @@ pub(super) fn between(before: &Config, after: &Config) -> Vec<String> {
     changes.extend(of_timeouts(&before.timeouts, &after.timeouts));
     let others = [
         ("drain", before.drain != after.drain),
+        ("health", before.health != after.health),
         ("log.level", before.log.level != after.log.level),
     ];
     changes.extend(changed("", &others));

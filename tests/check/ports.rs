@@ -33,10 +33,7 @@ fn a_refused_node_is_told_with_what_it_leads_and_the_others_are_looked_at() {
         cluster.address(1).port()
     );
     let finding = report.provokes("port-refused", Some(1), &words);
-    assert_eq!(
-        finding["seen"],
-        format!("{}: connection refused", cluster.address(1))
-    );
+    assert_eq!(finding["seen"], "connection refused");
     let finding = report.provokes("leader-unreachable", Some(1), "mend what is said of node 1");
     assert_eq!(finding["seen"], "it leads 1 partition (orders-1)");
     assert_eq!(report.node(1)["port"], "refused");
@@ -78,10 +75,7 @@ fn a_port_that_drops_packets_is_told_apart_from_one_that_refuses() {
     let report = look(&cluster.target(), &["--timeout", "5s"]).faulty();
     let words = format!("open {port} from here in firewalls and security groups");
     let finding = report.provokes("port-silent", Some(1), &words);
-    assert_eq!(
-        finding["seen"],
-        format!("127.0.0.1:{port}: no connection within 5s")
-    );
+    assert_eq!(finding["seen"], "no connection within 5s");
     assert_eq!(report.node(1)["port"], "silent");
     assert_eq!(report.node(0)["identity"], "proven");
 }

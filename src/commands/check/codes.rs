@@ -101,7 +101,7 @@ codes! {
     // TLS.
     TLS_ON_PLAINTEXT_PORT "tls-on-plaintext-port" Fault
         "the client speaks TLS, and the port does not"
-        "leave --tls out (security.protocol=PLAINTEXT or SASL_PLAINTEXT in clients), use the port of the TLS listener, or give Portolan's cluster a `tls` table"
+        "see that a Kafka listener is there; leave --tls out (security.protocol=PLAINTEXT or SASL_PLAINTEXT in clients), use the port of the TLS listener, or give Portolan's cluster a `tls` table"
     PLAINTEXT_ON_TLS_PORT "plaintext-on-tls-port" Fault
         "the client does not speak TLS, and the port does"
         "add --tls (security.protocol=SSL or SASL_SSL in clients), or use the port of the plaintext listener"

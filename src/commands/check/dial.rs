@@ -74,9 +74,14 @@ fn refused(
     failures: &[(SocketAddr, io::Error)],
     limit: Duration,
 ) -> (Finding, &'static str) {
+    // An address that was given as such need not be said twice.
+    let is_given = |peer: &SocketAddr| place.address.to_string() == peer.to_string();
     let seen: Vec<String> = failures
         .iter()
-        .map(|(peer, error)| format!("{peer}: {}", told(error, limit)))
+        .map(|(peer, error)| match is_given(peer) {
+            true => told(error, limit),
+            false => format!("{peer}: {}", told(error, limit)),
+        })
         .collect();
     // A refusal says the most.
     let kinds = failures.iter().map(|(_, error)| kind(error));

@@ -154,6 +154,10 @@ async fn refused(
         Some(Error::AlertReceived(_)) => Finding::at(place, &codes::TLS_FAILED, told),
         // Closed, or bytes that are no TLS.
         _ if speaks_kafka(peer, place, settings).await => plaintext(place),
+        Some(Error::InvalidMessage(_)) => {
+            let seen = "it answers, and not in TLS";
+            Finding::at(place, &codes::TLS_ON_PLAINTEXT_PORT, seen)
+        }
         None if ended(error) => match (witness.demanded(), tls) {
             (true, Some(tls)) => unwelcome(place, tls, &told),
             _ => {

@@ -240,6 +240,11 @@ impl PortMap {
         self.bootstrap
     }
 
+    /// A node's ports.
+    pub fn node(&self, id: NodeId) -> Option<NodePort> {
+        self.nodes.get(&id).copied()
+    }
+
     /// All nodes in the order of their ids.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, NodePort)> + '_ {
         self.nodes.iter().map(|(&id, &port)| (id, port))

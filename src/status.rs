@@ -16,7 +16,6 @@ use arc_swap::ArcSwap;
 
 use crate::config::Config;
 use crate::session::LiveCluster;
-use crate::upstream::health::Health;
 
 /// Shared by the server, which shows, and the admin listener, which looks.
 #[derive(Debug)]
@@ -83,15 +82,16 @@ impl Board {
         self.in_force.load_full()
     }
 
-    /// The clusters none of whose brokers can be reached, by name. A cluster whose brokers are not probed is one of them
-    /// only once clients were refused.
+    /// The clusters none of whose brokers can be reached, by name. Without probes that is not known: a balancer that sends
+    /// nobody because one client was refused would never learn that the brokers are back.
     pub fn unreachable(&self) -> Vec<String> {
         let in_force = self.in_force();
-        let probed = in_force.config.health.interval.is_some();
-        let reachable = |health: &Health| health.any().unwrap_or(!probed);
+        if in_force.config.health.interval.is_none() {
+            return Vec::new();
+        }
         let clusters = in_force.clusters.iter();
         clusters
-            .filter(|(_, cluster)| !reachable(cluster.load().upstream.health()))
+            .filter(|(_, cluster)| cluster.load().reachable() == Some(false))
             .map(|(name, _)| name.clone())
             .collect()
     }

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, HeaderValue};
+use hyper::header::{ALLOW, HeaderValue, ORIGIN};
 use hyper::{Method, Request, Response, StatusCode};
+use tokio::time::timeout;
 use tracing::info;
 
-use super::{TEXT, text};
+use super::{HEADER_TIMEOUT, TEXT, text};
 use crate::config::LogLevel;
 use crate::logging;
 
@@ -25,12 +26,18 @@ pub(super) async fn answer(request: Request<Incoming>) -> Response<Full<Bytes>> 
     };
     match *request.method() {
         Method::GET | Method::HEAD => text(StatusCode::OK, TEXT, format!("{}\n", word(before))),
-        Method::PUT => match wanted(request.into_body()).await {
-            Some(level) => {
+        // Browsers say so, also where a name was made to lead here; people and programs do not.
+        Method::PUT if request.headers().contains_key(ORIGIN) => {
+            let why = "not from a web page\n";
+            text(StatusCode::FORBIDDEN, TEXT, why)
+        }
+        Method::PUT => match timeout(HEADER_TIMEOUT, wanted(request.into_body())).await {
+            Err(_) => text(StatusCode::REQUEST_TIMEOUT, TEXT, "no body came\n"),
+            Ok(Some(level)) => {
                 change(before, level);
                 text(StatusCode::NO_CONTENT, TEXT, "")
             }
-            None => {
+            Ok(None) => {
                 let words = LogLevel::WORDS.map(|(word, _)| word).join(", ");
                 let remedy = format!("the body must be one of {words}\n");
                 text(StatusCode::BAD_REQUEST, TEXT, remedy)

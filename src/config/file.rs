@@ -192,7 +192,7 @@ fn read_health(reader: &mut Reader<'_>, root: &Section<'_>) -> Health {
     reader.known(&section, &keys::HEALTH);
     let default = Some(Duration::from_secs(5));
     Health {
-        interval: reader.get_or(&section, "interval", value::duration_or_off, default),
+        interval: reader.get_or(&section, "interval", value::probes, default),
     }
 }
 

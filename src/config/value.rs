@@ -182,6 +182,20 @@ pub(super) fn keepalive(value: &DeValue<'_>) -> Result<Option<Duration>, Unfit> 
     }
 }
 
+/// The time between probes, or "off". More often is a load for brokers.
+pub(super) fn probes(value: &DeValue<'_>) -> Result<Option<Duration>, Unfit> {
+    match duration_or_off(value)? {
+        Some(interval) if interval < Duration::from_millis(100) => {
+            let problem = format!("{} is too often", shown(value));
+            Err((
+                problem,
+                "write 100 ms or more, such as \"5s\", or \"off\"".into(),
+            ))
+        }
+        interval => Ok(interval),
+    }
+}
+
 /// A string with a unit.
 pub(super) fn duration_or_zero(value: &DeValue<'_>) -> Result<Duration, Unfit> {
     const MOST: u64 = 366 * 24 * 3_600_000;

@@ -1,7 +1,7 @@
 //! Probes the broker of every route, so that one that is down is known before a client meets it.
 //!
-//! On a thread of its own, which serves no clients. A route whose broker answered a client's dial within the interval is not
-//! probed; one where nobody has been seen yet is probed less often, for the port map may have room for brokers to come.
+//! On a thread of its own, which serves no clients. A client's dial does not stand for a probe: a broker that hangs still accepts
+//! connections. A route where nobody has been seen yet is probed less often, for the port map may have room for brokers to come.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 32;
 /// How many intervals pass between probes of a route where nobody has been seen yet.
 const UNKNOWN_FACTOR: u32 = 6;
 
-/// How soon routes that a reload has added are found.
+/// How soon a reload is found.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A cluster's name, and a route of it.
@@ -94,16 +94,16 @@ impl<'a> Prober<'a> {
     }
 
     async fn run(mut self) -> Infallible {
+        let mut wake = self.start_due();
         loop {
-            let wake = self.start_due();
             tokio::select! {
                 Some(ended) = self.probes.join_next() => {
                     // It does not panic.
                     if let Ok((key, state)) = ended {
-                        self.ended(key, state);
+                        wake = wake.min(self.ended(key, state));
                     }
                 }
-                () = sleep_until(wake) => {}
+                () = sleep_until(wake) => wake = self.start_due(),
             }
         }
     }
@@ -118,10 +118,9 @@ impl<'a> Prober<'a> {
             self.forget(&in_force);
             self.seen = Some(in_force.clone());
         }
-        let Some(interval) = in_force.config.health.interval else {
-            self.turns.retain(|_, turn| turn.is_none());
+        if in_force.config.health.interval.is_none() {
             return wake;
-        };
+        }
         for (name, cluster) in &in_force.clusters {
             let Some(config) = in_force.config.clusters.get(name) else {
                 continue;
@@ -129,24 +128,12 @@ impl<'a> Prober<'a> {
             let nodes = config.nodes.keys().map(|&id| Route::Node(id));
             for route in [Route::Bootstrap].into_iter().chain(nodes) {
                 let key = (name.clone(), route);
-                let turn = self.turns.get(&key).copied();
-                match turn {
+                match self.turns.get(&key) {
                     Some(None) => {}
-                    Some(Some(at)) if at > now => wake = wake.min(at),
-                    _ => {
-                        let fresh = cluster.load().upstream.health().is_fresh(route, interval);
-                        let next = match fresh {
-                            true => {
-                                let at = now + self.pause(interval);
-                                wake = wake.min(at);
-                                Some(at)
-                            }
-                            false => {
-                                self.start(key.clone(), cluster.clone());
-                                None
-                            }
-                        };
-                        self.turns.insert(key, next);
+                    Some(Some(at)) if *at > now => wake = wake.min(*at),
+                    Some(Some(_)) | None => {
+                        self.start(key.clone(), cluster.clone());
+                        self.turns.insert(key, None);
                     }
                 }
             }
@@ -163,12 +150,13 @@ impl<'a> Prober<'a> {
                 Route::Node(id) => cluster.nodes.contains_key(&id),
             })
         };
-        // One that is being probed goes when that ends.
-        self.turns
-            .retain(|(name, route), turn| is_there(name, *route) || turn.is_none());
+        // What is in force may have other brokers: all are probed anew. One that is being probed is so when that ends.
+        self.turns.retain(|_, turn| turn.is_none());
+        let probed = in_force.config.health.interval.is_some();
         for (name, cluster) in &in_force.clusters {
             let cluster = cluster.load();
             let health = cluster.upstream.health();
+            health.set_probed(probed);
             health.keep(|route| is_there(name, route));
         }
     }
@@ -187,14 +175,17 @@ impl<'a> Prober<'a> {
         });
     }
 
-    fn ended(&mut self, key: Key, state: State) {
+    /// Says when it is probed next.
+    fn ended(&mut self, key: Key, state: State) -> Instant {
         let interval = self.board.in_force().config.health.interval;
         let pause = self.pause(interval.unwrap_or(LOOK));
         let pause = match state {
             State::Unknown => pause * UNKNOWN_FACTOR,
             State::Up | State::Down => pause,
         };
-        self.turns.insert(key, Some(Instant::now() + pause));
+        let next = Instant::now() + pause;
+        self.turns.insert(key, Some(next));
+        next
     }
 
     /// Up to a fifth longer, so that proxies that were started together do not go on probing together.

@@ -165,6 +165,14 @@ impl Cluster {
         }
     }
 
+    /// Whether any of its brokers can be reached; `None` while none has been tried.
+    pub fn reachable(&self) -> Option<bool> {
+        self.upstream.health().any(|route| match route {
+            Route::Bootstrap => true,
+            Route::Node(id) => self.nodes.contains_key(&id),
+        })
+    }
+
     /// The brokers that were seen lately and are in no map, and when they were seen last.
     pub fn unmapped(&self) -> Vec<(SeenBroker, SystemTime)> {
         let mut seen = self.seen_unmapped.all();

@@ -21,6 +21,9 @@ impl Unmapped {
     /// One was seen.
     pub(super) fn note(&self, broker: &SeenBroker) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MOST {
+            seen.retain(|_, (_, last)| is_late(*last));
+        }
         if seen.len() < MOST || seen.contains_key(&broker.node_id) {
             let entry = (broker.clone(), SystemTime::now());
             seen.insert(broker.node_id, entry);
@@ -30,9 +33,13 @@ impl Unmapped {
     /// Those that were seen lately.
     pub(super) fn all(&self) -> Vec<(SeenBroker, SystemTime)> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|_, (_, last)| last.elapsed().map_or(true, |ago| ago < LATELY));
+        seen.retain(|_, (_, last)| is_late(*last));
         seen.values().cloned().collect()
     }
+}
+
+fn is_late(seen: SystemTime) -> bool {
+    seen.elapsed().map_or(true, |ago| ago < LATELY)
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl ClusterStatus {
         ClusterStatus {
             name: cluster.name.clone(),
             advertised_host: config.advertised_host.clone(),
-            reachable: cluster.upstream.health().any(),
+            reachable: cluster.reachable(),
             routes: routes(config, cluster, counters),
             unmapped: unmapped(cluster),
             clients: clients(cluster),
@@ -146,7 +146,7 @@ fn route_status(
             ("node", &*node),
             ("direction", direction),
         ];
-        counters.sum("portolan_node_bytes_total", &labels)
+        counters.get("portolan_node_bytes_total", &labels)
     };
     let Known {
         state,
@@ -170,8 +170,8 @@ fn route_status(
             reason: failure.reason,
             message: failure.message,
         }),
-        connections: counters.sum("portolan_connections", &of_route),
-        connections_total: counters.sum("portolan_connections_total", &of_route),
+        connections: counters.get("portolan_connections", &of_route),
+        connections_total: counters.get("portolan_connections_total", &of_route),
         request_bytes: bytes("request"),
         response_bytes: bytes("response"),
         route: label,
@@ -188,7 +188,7 @@ fn node_label(route: Route) -> String {
 fn port_of(map: &PortMap, route: Route) -> Option<NodePort> {
     match route {
         Route::Bootstrap => Some(map.bootstrap()),
-        Route::Node(id) => map.nodes().find(|(node, _)| *node == id).map(|(_, p)| p),
+        Route::Node(id) => map.node(id),
     }
 }
 

@@ -1,13 +1,34 @@
 //! Numbers out of what Prometheus scrapes, so that both tell the same.
 
+use std::collections::HashMap;
+
 use prometheus::proto::{Histogram, Metric, MetricFamily};
 
 /// A scrape.
-pub(super) struct Counters(Vec<MetricFamily>);
+pub(super) struct Counters {
+    families: Vec<MetricFamily>,
+    /// The values of [`BY_ROUTE`], by name and labels: each route wants its own out of all.
+    by_route: HashMap<String, u64>,
+}
+
+/// Families of which each route has a series.
+const BY_ROUTE: [&str; 3] = [
+    "portolan_connections",
+    "portolan_connections_total",
+    "portolan_node_bytes_total",
+];
 
 impl Counters {
     pub(super) fn new(families: Vec<MetricFamily>) -> Self {
-        Counters(families)
+        let mut by_route = HashMap::new();
+        for family in families.iter().filter(|f| BY_ROUTE.contains(&f.name())) {
+            for metric in family.get_metric() {
+                let pairs = metric.get_label().iter();
+                let labels: Vec<_> = pairs.map(|pair| (pair.name(), pair.value())).collect();
+                by_route.insert(key(family.name(), &labels), value(metric));
+            }
+        }
+        Counters { families, by_route }
     }
 
     /// Sum of observations and their count, over all series of a histogram with these labels and none of these apis.
@@ -33,18 +54,33 @@ impl Counters {
         Some(histograms.fold((0.0, 0), add))
     }
 
+    /// The value of a series of [`BY_ROUTE`] with just these labels; 0 where there is none.
+    pub(super) fn get(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        self.by_route.get(&key(name, labels)).copied().unwrap_or(0)
+    }
+
     /// The sum over all series with these labels.
     pub(super) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let metrics = self.family(name).map_or(&[][..], MetricFamily::get_metric);
         let metrics = metrics.iter().filter(|metric| has(metric, labels));
-        // Of a gauge and a counter one is set.
-        let values = metrics.map(|m| m.get_gauge().get_value() + m.get_counter().get_value());
-        values.sum::<f64>() as u64
+        metrics.map(value).sum()
     }
 
     fn family(&self, name: &str) -> Option<&MetricFamily> {
-        self.0.iter().find(|family| family.name() == name)
+        self.families.iter().find(|family| family.name() == name)
     }
+}
+
+/// Of a gauge and a counter one is set.
+fn value(metric: &Metric) -> u64 {
+    (metric.get_gauge().get_value() + metric.get_counter().get_value()) as u64
+}
+
+/// The same for labels in any order.
+fn key(name: &str, labels: &[(&str, &str)]) -> String {
+    let mut labels = labels.to_vec();
+    labels.sort_unstable();
+    format!("{name}{labels:?}")
 }
 
 fn has(metric: &Metric, labels: &[(&str, &str)]) -> bool {

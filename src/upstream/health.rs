@@ -1,8 +1,9 @@
 //! Whether the broker of each route can be reached: what dials and probes last found, and since when.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use super::probe::NO_ANSWER;
 use crate::port_map::Route;
@@ -50,12 +51,14 @@ pub struct Known {
     pub since: Option<SystemTime>,
     /// The last failure, also where it is over.
     pub last_failure: Option<(SystemTime, Failure)>,
-    seen: Option<Instant>,
 }
 
 /// The routes of one virtual cluster.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<BTreeMap<Route, Known>>);
+pub struct Health {
+    routes: Mutex<BTreeMap<Route, Known>>,
+    probed: AtomicBool,
+}
 
 impl Health {
     /// Takes note of what became of a dial or a probe, and returns what is known now.
@@ -63,7 +66,6 @@ impl Health {
         let mut routes = self.lock();
         let known = routes.entry(route).or_default();
         let now = SystemTime::now();
-        known.seen = Some(Instant::now());
         let next = match outcome {
             Ok(()) => State::Up,
             Err(failure) => {
@@ -87,29 +89,32 @@ impl Health {
         self.lock().get(&route).cloned().unwrap_or_default()
     }
 
+    /// Whether probes are made, now.
+    pub fn set_probed(&self, probed: bool) {
+        self.probed.store(probed, Ordering::Relaxed);
+    }
+
     /// Whether the broker of a route accepted a connection when it was probed last, and did not answer.
     pub fn is_silent(&self, route: Route) -> bool {
-        self.lock().get(&route).is_some_and(|known| {
-            let last = known.last_failure.as_ref();
-            known.state == State::Down && last.is_some_and(|(_, f)| f.reason == NO_ANSWER)
-        })
+        // Without probes nobody would ever see that it answers again.
+        self.probed.load(Ordering::Relaxed)
+            && self.lock().get(&route).is_some_and(|known| {
+                let last = known.last_failure.as_ref();
+                known.state == State::Down && last.is_some_and(|(_, f)| f.reason == NO_ANSWER)
+            })
     }
 
-    /// Whether a route was proven good within this time: then it need not be probed.
-    pub fn is_fresh(&self, route: Route, within: Duration) -> bool {
-        self.lock().get(&route).is_some_and(|known| {
-            let fresh = known.seen.is_some_and(|seen| seen.elapsed() < within);
-            known.state == State::Up && fresh
-        })
-    }
-
-    /// Whether any broker can be reached; `None` while none has been tried.
-    pub fn any(&self) -> Option<bool> {
+    /// Whether the broker of any of these routes can be reached; `None` while none has been tried.
+    pub fn any(&self, is_there: impl Fn(Route) -> bool) -> Option<bool> {
         let routes = self.lock();
-        match routes.is_empty() {
-            true => None,
-            false => Some(routes.values().any(|known| known.state == State::Up)),
-        }
+        // A dial that was under way at a reload may have left a route that is gone.
+        let mut states = routes
+            .iter()
+            .filter(|(route, _)| is_there(**route))
+            .map(|(_, known)| known.state)
+            .peekable();
+        states.peek()?;
+        Some(states.any(|state| state == State::Up))
     }
 
     /// Forgets routes that are not there any more.
@@ -118,7 +123,7 @@ impl Health {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Route, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,13 +145,15 @@ mod tests {
     #[test]
     fn who_was_never_there_is_unknown_and_who_went_is_down() {
         let health = Health::default();
-        assert_eq!(health.any(), None);
+        assert_eq!(health.any(|_| true), None);
         assert_eq!(health.note(NODE, Err(failure(true))), State::Unknown);
-        assert_eq!(health.any(), Some(false));
+        assert_eq!(health.any(|_| true), Some(false));
         assert_eq!(health.note(NODE, Ok(())), State::Up);
-        assert_eq!(health.any(), Some(true));
+        assert_eq!(health.any(|_| true), Some(true));
         assert_eq!(health.note(NODE, Err(failure(true))), State::Down);
         assert_eq!(health.of(NODE).last_failure.unwrap().1, failure(true));
+        health.note(NODE, Ok(()));
+        assert_eq!(health.any(|route| route != NODE), None, "it is gone");
     }
 
     #[test]
@@ -164,8 +171,6 @@ mod tests {
         let since = health.of(NODE).since;
         health.note(NODE, Ok(()));
         assert_eq!(health.of(NODE).since, since);
-        assert!(health.is_fresh(NODE, Duration::from_secs(60)));
-        assert!(!health.is_fresh(Route::Bootstrap, Duration::from_secs(60)));
         health.keep(|route| route == Route::Bootstrap);
         assert_eq!(health.of(NODE).state, State::Unknown);
     }

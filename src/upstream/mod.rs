@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub struct Upstream {
     learned: Arc<RwLock<HashMap<NodeId, BrokerAddress>>>,
     /// The same.
     health: Arc<Health>,
+    /// A probe asked who is in the cluster, and the broker closed instead: it wants SASL.
+    keeps_to_itself: AtomicBool,
     /// Held while the bootstrap servers are asked, so that a rush of clients asks once.
     asking: tokio::sync::Mutex<()>,
     next: AtomicUsize,
@@ -111,6 +113,7 @@ impl Upstream {
             nodes: cluster.nodes.clone(),
             learned: same.map_or_else(Arc::default, |previous| previous.learned.clone()),
             health: same.map_or_else(Arc::default, |previous| previous.health.clone()),
+            keeps_to_itself: AtomicBool::new(false),
             asking: tokio::sync::Mutex::new(()),
             next: AtomicUsize::new(0),
             began: Instant::now(),
@@ -132,7 +135,7 @@ impl Upstream {
         let deadline = begin + self.connect;
         let outcome = match route {
             Route::Bootstrap => self.connect_bootstrap(resolver, deadline).await,
-            Route::Node(id) => self.connect_node(id, resolver, deadline, true).await,
+            Route::Node(id) => self.connect_node(id, resolver, deadline).await,
         };
         match &outcome {
             Ok(_) => self.metrics.upstream_connected(begin.elapsed()),
@@ -208,14 +211,13 @@ impl Upstream {
         id: NodeId,
         resolver: &Resolver,
         deadline: Instant,
-        patient: bool,
     ) -> Result<Connected, ConnectError> {
         let learned = self.nodes.get(&id) == Some(&NodeAddress::Learned);
         let known = self.address(id);
         if let Some(address) = &known {
             if !learned {
                 return self
-                    .connect_name(address, Some(id), resolver, deadline, patient)
+                    .connect_name(address, Some(id), resolver, deadline, true)
                     .await;
             }
             // A learned address may have moved; then the brokers know better. One that is silent now must leave the time
@@ -228,7 +230,7 @@ impl Upstream {
             }
         }
         let address = self.ask(id, known.as_ref(), resolver, deadline).await?;
-        self.connect_name(&address, Some(id), resolver, deadline, patient)
+        self.connect_name(&address, Some(id), resolver, deadline, true)
             .await
     }
 

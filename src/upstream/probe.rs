@@ -2,12 +2,13 @@
 //! listener answers, also one that wants SASL. So a broker sees a client that came and left in order, and logs nothing.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::ask::{self, AskError};
-use super::health::Failure;
+use super::health::{Failure, State};
 use super::resolver::Resolver;
 use super::{ConnectError, Connected, Server, Upstream};
 use crate::config::NodeAddress;
@@ -65,7 +66,11 @@ impl Upstream {
                     let address = &server.address;
                     let connected = self.connect_name(address, None, resolver, until, false);
                     let connected = connected.await?;
-                    Ok(self.question(connected, until).await)
+                    let answered = self.question(&connected, until).await;
+                    if answered.is_ok() {
+                        self.learn_from(&connected, until).await;
+                    }
+                    Ok(answered)
                 };
                 match self.try_bootstrap(deadline, probe).await {
                     Ok(outcome) => outcome,
@@ -73,41 +78,50 @@ impl Upstream {
                 }
             }
             Route::Node(id) => {
-                self.address(id)?;
-                match self.connect_node(id, resolver, deadline, false).await {
-                    Ok(connected) => self.question(connected, deadline).await,
+                let address = self.address(id)?;
+                let connected = self.connect_name(&address, Some(id), resolver, deadline, false);
+                match connected.await {
+                    Ok(connected) => self.question(&connected, deadline).await,
                     Err(error) => Err(ProbeError::Connect(error)),
                 }
             }
         })
     }
 
-    /// Asks for ApiVersions, and learns where the brokers are where that is wanted and told.
-    async fn question(&self, connected: Connected, deadline: Instant) -> Result<(), ProbeError> {
+    /// Asks for ApiVersions.
+    async fn question(&self, connected: &Connected, deadline: Instant) -> Result<(), ProbeError> {
         let no_answer = |why: String| ProbeError::NoAnswer {
             address: connected.address.to_string(),
             why,
         };
         let stream = &connected.stream;
         match timeout_at(deadline, ask::versions(stream)).await {
-            Err(_) => return Err(no_answer("did not answer in time".into())),
-            Ok(Err(AskError::Closed)) => {
-                return Err(no_answer(
-                    "closed the connection instead of answering".into(),
-                ));
+            Err(_) => Err(no_answer("did not answer in time".into())),
+            Ok(Err(AskError::Closed)) => Err(no_answer(
+                "closed the connection instead of answering".into(),
+            )),
+            Ok(Err(error)) => Err(no_answer(error.to_string())),
+            Ok(Ok(())) => Ok(()),
+        }
+    }
+
+    /// Learns where the brokers are, as far as that is to be learned, and not known or not true any more.
+    async fn learn_from(&self, connected: &Connected, deadline: Instant) {
+        let is_down = |id| self.health.of(Route::Node(id)).state == State::Down;
+        let is_wanted = self.nodes.iter().any(|(&id, address)| {
+            *address == NodeAddress::Learned && (self.address(id).is_none() || is_down(id))
+        });
+        if !is_wanted || self.keeps_to_itself.load(Ordering::Relaxed) {
+            return;
+        }
+        match timeout_at(deadline, ask::brokers(&connected.stream)).await {
+            Ok(Ok(brokers)) => {
+                self.learn(brokers.iter().map(|b| (b.node_id, b.host.as_str(), b.port)));
             }
-            Ok(Err(error)) => return Err(no_answer(error.to_string())),
-            Ok(Ok(())) => {}
+            // A broker that wants SASL first closes, and logs a failed authentication: it is not asked again.
+            Ok(Err(AskError::Closed)) => self.keeps_to_itself.store(true, Ordering::Relaxed),
+            Ok(Err(_)) | Err(_) => {}
         }
-        let unknown = self
-            .nodes
-            .iter()
-            .any(|(&id, address)| *address == NodeAddress::Learned && self.address(id).is_none());
-        // Brokers that want SASL do not say; where that is so was told by the configuration's notes.
-        if unknown && let Ok(Ok(brokers)) = timeout_at(deadline, ask::brokers(stream)).await {
-            self.learn(brokers.iter().map(|b| (b.node_id, b.host.as_str(), b.port)));
-        }
-        Ok(())
     }
 }
 

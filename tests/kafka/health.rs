@@ -48,12 +48,12 @@ fn leaves_no_trace(cluster: &Cluster, listener: Listener) {
     let before = cluster.ids().iter().map(|&id| cluster.server_log(id).len());
     let before: Vec<usize> = before.collect();
     let options = Options {
-        sections: "[health]\ninterval = \"50ms\"\n",
+        sections: "[health]\ninterval = \"100ms\"\n",
         ..Options::default()
     };
     let front = Front::with(cluster, listener, cluster.ids(), options);
     wait_for_all(&front, cluster);
-    // Some twenty probes of each broker, since nothing tells how many there were.
+    // Some ten probes of each broker, since nothing tells how many there were.
     std::thread::sleep(Duration::from_secs(1));
     wait_for_all(&front, cluster);
     front.proxy.assert_calm();

@@ -1,7 +1,7 @@
 //! Which brokers can be reached: probed, learned from clients' dials, and told by `/lbz`, `/status`, a metric and one line.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::version::TLS13;
 use serde_json::Value;
@@ -222,31 +222,46 @@ fn probes_speak_tls_where_brokers_do() {
 }
 
 #[test]
-fn a_broker_that_clients_have_just_reached_is_not_probed() {
-    let broker = Broker::answering(alive);
-    let proxy = Setup::with(&broker)
-        .section("[health]\ninterval = \"2s\"")
+fn a_broker_that_hangs_is_down_however_many_clients_dial_it() {
+    let silent = Broker::start();
+    let proxy = Setup::with(&silent)
+        .section(&format!("{PROBED}\n[timeouts]\nconnect = \"500ms\""))
         .start();
-    wait_for_state(&proxy, "node-0", "up");
-    wait_for_state(&proxy, "bootstrap", "up");
-    let before = broker.connections();
-    assert_eq!(before, 2);
-    let mut client = Client::connect(proxy.node("main", 0));
-    // Six dials of clients, each of which puts the next probe off.
-    for _ in 0..6 {
-        client = Client::connect(proxy.node("main", 0));
+    wait_for_state(&proxy, "node-0", "down");
+    let dial = || {
+        let mut client = Client::connect(proxy.node("main", 0));
         client.send(&heartbeat(1));
-        client.frame();
-        std::thread::sleep(Duration::from_millis(500));
+        client
+    };
+    let mut clients = Vec::new();
+    for n in 1..=20 {
+        clients.push(dial());
+        let series = "portolan_upstream_connect_seconds_count{cluster=\"main\"}";
+        proxy.wait_for_metric(series, f64::from(n));
+        assert_eq!(route(&proxy, "node-0")["state"], "down", "after {n} dials");
     }
-    drop(client);
-    // The bootstrap route is another one: that is probed.
-    let clients = 6;
-    let probes = broker.connections() - before - clients;
-    assert!(
-        probes <= 3,
-        "{probes} probes in 3 seconds and a bit, of one route"
-    );
+    assert_eq!(proxy.get("/lbz").0, 503);
+}
+
+#[test]
+fn a_broker_that_wants_sasl_is_asked_once_who_is_there() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let broker = Broker::answering(move |request| match request.api_key {
+        18 => alive(request),
+        // As Kafka closes on what comes before SASL.
+        _ => {
+            count.fetch_add(1, Ordering::SeqCst);
+            None
+        }
+    });
+    let proxy = Setup::bootstrap(broker.address())
+        .nodes("0-2", None)
+        .section(PROBED)
+        .start();
+    wait_for_state(&proxy, "bootstrap", "up");
+    broker.wait_for_connections(10);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[test]
@@ -266,7 +281,16 @@ fn without_probes_it_is_learned_from_clients_alone() {
     dial().end();
     wait_for_ends(&proxy, "connect_failed", 1);
     wait_for_state(&proxy, "node-0", "down");
-    assert_eq!(proxy.get("/lbz").0, 503);
+    assert_eq!(
+        proxy.get("/lbz").0,
+        200,
+        "who sends nobody never sees it again"
+    );
+    let address = broker.address();
+    drop(broker);
+    let _broker = Broker::answering_at(address, alive);
+    dial().frame();
+    wait_for_state(&proxy, "node-0", "up");
 }
 
 #[test]

@@ -86,12 +86,19 @@ pub(crate) fn tamed(text: &str) -> String {
     let mut characters = text.chars();
     let begin = characters.by_ref().take(MOST);
     let mut told: String = begin
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_harmless(c) { c } else { ' ' })
         .collect();
     if characters.next().is_some() {
         told.push('…');
     }
     told
+}
+
+/// Neither a control character nor one that has no width or turns the direction of what follows.
+fn is_harmless(c: char) -> bool {
+    let unseen = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    !c.is_control() && !unseen
 }
 
 #[cfg(test)]

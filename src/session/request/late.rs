@@ -42,7 +42,9 @@ impl RequestPump {
         }
         let mut until = Deadline::default();
         until.set(Instant::now() + MOST);
-        let drops = shared.raw_tokens.borrow().is_some();
+        // Who may not connect any more writes nothing any more, either.
+        let refused = matches!(*shared.first_end.borrow(), Some(EndReason::NotAllowed));
+        let drops = refused || shared.raw_tokens.borrow().is_some();
         self.late = Some(Late { until, drops });
         true
     }

@@ -11,6 +11,7 @@ use crate::common::client::Client;
 use crate::common::frames;
 use crate::common::proxy::Proxy;
 use crate::common::wire::End;
+use crate::reload::Reloading;
 use crate::setup::{Setup, exchange, heartbeat, talking, wait_for_ends};
 
 /// A Produce request with acks=0 and so many bytes of records.
@@ -276,4 +277,19 @@ fn the_requests_are_what_they_are_called() {
             (0, -1)
         );
     }
+}
+
+#[test]
+fn a_client_that_a_reload_denies_writes_nothing_more() {
+    let broker = Broker::start();
+    let setup = Setup::with(&broker);
+    let reloading = Reloading::start(&setup.toml());
+    let (mut client, mut link) = talking(&reloading.proxy, &broker);
+    reloading.reload(&setup.line("deny = [\"127.0.0.0/8\"]").toml());
+    assert_eq!(client.end(), End::Closed);
+    client.send(&unheard(9, 1000));
+    drop(client);
+    let (rest, _) = link.rest();
+    assert!(rest.is_empty(), "{} bytes", rest.len());
+    wait_for_ends(&reloading.proxy, "not_allowed", 1);
 }

@@ -71,5 +71,5 @@ fn ports() -> PortMap {
         advertised: 9092 + n,
     };
     let nodes = BTreeMap::from([0, 1, 2].map(|id| (NodeId(id), port(1 + id as u16))));
-    PortMap::new(ADVERTISED, port(0), nodes).expect("no port twice")
+    PortMap::new(Some(ADVERTISED), port(0), nodes).expect("no port twice")
 }

@@ -61,5 +61,5 @@ fn ports() -> PortMap {
         advertised: 9092 + n,
     };
     let nodes = BTreeMap::from([0, 1, 2].map(|id| (NodeId(id), port(1 + id as u16))));
-    PortMap::new("proxy.example", port(0), nodes).expect("no port twice")
+    PortMap::new(Some("proxy.example"), port(0), nodes).expect("no port twice")
 }

@@ -4,6 +4,7 @@ mod log_level;
 mod page;
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,24 +152,21 @@ fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Byte
         },
         "/status" => {
             let limit = state.limit.most();
-            match state.board.json(&state.metrics, &state.life, limit) {
-                Ok(status) => text(StatusCode::OK, JSON, status),
-                Err(error) => text(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    TEXT,
-                    format!("{error}\n"),
-                ),
-            }
+            written(JSON, state.board.json(&state.metrics, &state.life, limit))
         }
-        "/metrics" => match state.metrics.render() {
-            Ok(metrics) => text(StatusCode::OK, METRICS_TEXT, metrics),
-            Err(error) => text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                TEXT,
-                format!("{error}\n"),
-            ),
-        },
+        "/metrics" => written(METRICS_TEXT, state.metrics.render()),
         _ => text(StatusCode::NOT_FOUND, TEXT, PATHS),
+    }
+}
+
+fn written(content_type: HeaderValue, body: Result<String, impl Display>) -> Response<Full<Bytes>> {
+    match body {
+        Ok(body) => text(StatusCode::OK, content_type, body),
+        Err(error) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            TEXT,
+            format!("{error}\n"),
+        ),
     }
 }
 

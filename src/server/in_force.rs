@@ -13,7 +13,6 @@ use super::listen::SPREADS;
 use crate::config::{Config, Faults, VirtualCluster};
 use crate::limits;
 use crate::metrics::{Metrics, Side};
-use crate::port_map::Route;
 use crate::session::{Cluster, LiveCluster};
 use crate::status::{self, Board};
 use crate::transport::tls::files::Files;
@@ -191,9 +190,7 @@ impl InForce {
         self.config = next.config;
         for (name, cluster) in next.clusters {
             self.expiry(&name, Some(&cluster));
-            let nodes = cluster.nodes.keys().map(|&id| Route::Node(id));
-            let routes = nodes.chain([Route::Bootstrap]);
-            cluster.metrics.only_reachable(routes.collect());
+            cluster.metrics.only_reachable(cluster.routes().collect());
             match self.clusters.get(&name) {
                 Some(live) => live.store(Arc::new(cluster)),
                 None => {

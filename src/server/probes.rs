@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -19,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{StartError, other};
 use crate::config::Dns;
 use crate::port_map::Route;
-use crate::session::LiveCluster;
+use crate::session::{LiveCluster, random};
 use crate::status::{Board, InForce};
 use crate::upstream::health::State;
 use crate::upstream::resolver::Resolver;
@@ -77,7 +76,6 @@ struct Prober<'a> {
     probes: JoinSet<(Key, State)>,
     /// What was in force when routes that are gone were forgotten last.
     seen: Option<Arc<InForce>>,
-    random: RandomState,
 }
 
 impl<'a> Prober<'a> {
@@ -89,7 +87,6 @@ impl<'a> Prober<'a> {
             turns: HashMap::new(),
             probes: JoinSet::new(),
             seen: None,
-            random: RandomState::new(),
         }
     }
 
@@ -122,11 +119,7 @@ impl<'a> Prober<'a> {
             return wake;
         }
         for (name, cluster) in &in_force.clusters {
-            let Some(config) = in_force.config.clusters.get(name) else {
-                continue;
-            };
-            let nodes = config.nodes.keys().map(|&id| Route::Node(id));
-            for route in [Route::Bootstrap].into_iter().chain(nodes) {
+            for route in cluster.load().routes() {
                 let key = (name.clone(), route);
                 match self.turns.get(&key) {
                     Some(None) => {}
@@ -143,21 +136,14 @@ impl<'a> Prober<'a> {
 
     /// Forgets routes that are not there any more.
     fn forget(&mut self, in_force: &InForce) {
-        let is_there = |name: &str, route| {
-            let cluster = in_force.config.clusters.get(name);
-            cluster.is_some_and(|cluster| match route {
-                Route::Bootstrap => true,
-                Route::Node(id) => cluster.nodes.contains_key(&id),
-            })
-        };
         // What is in force may have other brokers: all are probed anew. One that is being probed is so when that ends.
         self.turns.retain(|_, turn| turn.is_none());
         let probed = in_force.config.health.interval.is_some();
-        for (name, cluster) in &in_force.clusters {
+        for cluster in in_force.clusters.values() {
             let cluster = cluster.load();
             let health = cluster.upstream.health();
             health.set_probed(probed);
-            health.keep(|route| is_there(name, route));
+            health.keep(|route| cluster.has(route));
         }
     }
 
@@ -178,7 +164,7 @@ impl<'a> Prober<'a> {
     /// Says when it is probed next.
     fn ended(&mut self, key: Key, state: State) -> Instant {
         let interval = self.board.in_force().config.health.interval;
-        let pause = self.pause(interval.unwrap_or(LOOK));
+        let pause = pause(interval.unwrap_or(LOOK));
         let pause = match state {
             State::Unknown => pause * UNKNOWN_FACTOR,
             State::Up | State::Down => pause,
@@ -187,10 +173,9 @@ impl<'a> Prober<'a> {
         self.turns.insert(key, Some(next));
         next
     }
+}
 
-    /// Up to a fifth longer, so that proxies that were started together do not go on probing together.
-    fn pause(&self, interval: Duration) -> Duration {
-        let random = self.random.hash_one(Instant::now()) as f64 / u64::MAX as f64;
-        interval.mul_f64(1.0 + 0.2 * random)
-    }
+/// Up to a fifth longer, so that proxies that were started together do not go on probing together.
+fn pause(interval: Duration) -> Duration {
+    interval.mul_f64(1.0 + 0.2 * random())
 }

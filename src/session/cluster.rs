@@ -3,7 +3,6 @@
 //! A reload makes another `Cluster` and puts it in the place of this one ([`LiveCluster`]); sessions that go on take it over.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -19,7 +18,7 @@ use crate::port_map::{NodeId, PortMap, Route};
 use crate::protocol::api::Policy;
 use crate::protocol::rewrite::{Findings, SeenBroker};
 use crate::transport::tls::server::Server;
-use crate::upstream::health::State;
+use crate::upstream::health::{Failure, State};
 use crate::upstream::{ConnectError, ProbeError, Upstream};
 
 /// What is in force for one virtual cluster now.
@@ -127,33 +126,33 @@ impl Cluster {
 
     /// Takes note of what became of a client's dial.
     pub(super) fn note_dial(&self, route: Route, error: Option<&ConnectError>) {
-        let health = self.upstream.health();
         // A dial does not see whether the broker answers. Where a probe saw that it does not, only a probe sees otherwise.
-        if error.is_none() && health.is_silent(route) {
+        if error.is_none() && self.upstream.health().is_silent(route) {
             return;
         }
-        let state = health.note(route, error.map_or(Ok(()), |error| Err(error.into())));
-        self.tell(route, state, error.map(|e| (e.reason(), e as &dyn Display)));
+        self.note_reach(route, error.map(Failure::from), true);
     }
 
     /// Takes note of what became of a probe. Where nobody has been seen yet, that nobody is there is nothing to tell.
     pub fn note_probe(&self, route: Route, outcome: Result<(), ProbeError>) {
-        let error = outcome.as_ref().err();
-        let health = self.upstream.health();
-        let state = health.note(route, error.map_or(Ok(()), |error| Err(error.into())));
-        if state != State::Unknown {
-            self.tell(route, state, error.map(|e| (e.reason(), e as &dyn Display)));
-        }
+        self.note_reach(route, outcome.err().as_ref().map(Failure::from), false);
     }
 
     /// Tells when a route's broker cannot be reached any more, each cause by itself, and when it can again.
-    fn tell(&self, route: Route, state: State, error: Option<(&'static str, &dyn Display)>) {
+    fn note_reach(&self, route: Route, failure: Option<Failure>, is_wanted: bool) {
+        let outcome = failure.clone().map_or(Ok(()), Err);
+        let state = self.upstream.health().note(route, outcome);
+        if state == State::Unknown && !is_wanted {
+            return;
+        }
         self.metrics.reachable(route, state == State::Up);
-        match error {
-            Some((reason, error)) => {
+        match failure {
+            Some(Failure {
+                reason, message, ..
+            }) => {
                 let key = (self.name.clone(), reason, route.into());
                 if let Some(repeats) = self.faults.admit(key) {
-                    warn!(cluster = self.name, %route, reason, repeats, "cannot connect: {error}");
+                    warn!(cluster = self.name, %route, reason, repeats, "cannot connect: {message}");
                 }
             }
             None => {
@@ -167,10 +166,21 @@ impl Cluster {
 
     /// Whether any of its brokers can be reached; `None` while none has been tried.
     pub fn reachable(&self) -> Option<bool> {
-        self.upstream.health().any(|route| match route {
+        self.upstream.health().any(|route| self.has(route))
+    }
+
+    /// The routes that it has, by ports or by names.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        let nodes = self.nodes.keys().map(|&id| Route::Node(id));
+        [Route::Bootstrap].into_iter().chain(nodes)
+    }
+
+    /// Whether it has this route.
+    pub fn has(&self, route: Route) -> bool {
+        match route {
             Route::Bootstrap => true,
             Route::Node(id) => self.nodes.contains_key(&id),
-        })
+        }
     }
 
     /// The brokers that were seen lately and are in no map, and when they were seen last.

@@ -65,8 +65,8 @@ fn jittered(most: Duration) -> Duration {
     most - most.mul_f64(0.1 * random())
 }
 
-/// From 0 to 1.
-fn random() -> f64 {
+/// From 0 to 1: for times that shall not be the same everywhere.
+pub fn random() -> f64 {
     RandomState::new().hash_one(0u8) as f64 / u64::MAX as f64
 }
 

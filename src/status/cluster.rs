@@ -105,8 +105,7 @@ impl ClusterStatus {
 }
 
 fn routes(config: &VirtualCluster, cluster: &Cluster, counters: &Counters) -> Vec<RouteStatus> {
-    let nodes = config.nodes.keys().map(|&id| Route::Node(id));
-    let routes = [Route::Bootstrap].into_iter().chain(nodes);
+    let routes = cluster.routes();
     routes
         .map(|route| route_status(route, config, cluster, counters))
         .collect()

@@ -40,7 +40,6 @@ fn requests(cluster: &ClusterMetrics, node: &NodeBytes, at_once: usize) {
     for _ in 0..at_once {
         cluster.request(black_box(PRODUCE));
     }
-    cluster.request_bytes(1000);
     node.request(1000);
     passed(cluster, woken, at_once);
     cluster.in_flight_grew(at_once);
@@ -53,7 +52,6 @@ fn answers(cluster: &ClusterMetrics, node: &NodeBytes, at_once: usize) {
         // Not in the same bucket each time.
         cluster.answered(black_box(PRODUCE), Duration::from_micros(300 * n as u64));
     }
-    cluster.response_bytes(1000);
     node.response(1000);
     passed(cluster, woken, at_once);
     cluster.in_flight_shrank(at_once);

@@ -9,7 +9,7 @@ use prometheus::{Histogram as Timer, IntCounter};
 use super::clients::{ClusterClients, SeenSoftware};
 use super::durations::Histogram;
 use super::met;
-use super::per_api::PerApi;
+use super::per_api::{Exchanges, PerApi};
 use super::reachable::Reachable;
 use super::threads::{Counters, Place};
 use crate::port_map::{Door, Route};
@@ -22,13 +22,10 @@ pub struct ClusterMetrics {
     pub(super) counters: Arc<Counters>,
     pub(super) doors: RwLock<HashMap<Door, DoorMetrics>>,
     pub(super) ends: HashMap<&'static str, Place>,
-    pub(super) requests: PerApi<Place>,
+    pub(super) exchanges: PerApi<Exchanges>,
     pub(super) rewritten: PerApi<Place>,
     pub(super) neutralised: PerApi<Place>,
-    pub(super) request_bytes: Place,
-    pub(super) response_bytes: Place,
     pub(super) in_flight: (Place, Place),
-    pub(super) request_seconds: PerApi<Histogram>,
     pub(super) proxy_seconds: Histogram,
     pub(super) clients: ClusterClients,
     pub(super) unmapped: IntCounter,
@@ -131,13 +128,15 @@ impl ClusterMetrics {
 
     /// A request was read.
     pub fn request(&self, api_key: i16) {
-        self.requests.add(&self.counters, api_key, 1);
+        if let Some(exchanges) = self.exchanges.of(api_key) {
+            self.counters.add(exchanges.requests, 1);
+        }
     }
 
     /// A broker's answer has begun to come, so long after its request was read.
     pub fn answered(&self, api_key: i16, took: Duration) {
-        if let Some(histogram) = self.request_seconds.of(api_key) {
-            histogram.observe(&self.counters, took, 1);
+        if let Some(exchanges) = self.exchanges.of(api_key) {
+            exchanges.seconds.observe(&self.counters, took, 1);
         }
     }
 
@@ -145,16 +144,6 @@ impl ClusterMetrics {
     pub fn frames_passed(&self, spent_on_each: Duration, frames: u64) {
         self.proxy_seconds
             .observe(&self.counters, spent_on_each, frames);
-    }
-
-    /// Bytes went to a broker.
-    pub fn request_bytes(&self, n: usize) {
-        self.counters.add(self.request_bytes, n as u64);
-    }
-
-    /// Bytes went to a client.
-    pub fn response_bytes(&self, n: usize) {
-        self.counters.add(self.response_bytes, n as u64);
     }
 
     /// Addresses were replaced.

@@ -164,13 +164,10 @@ impl Metrics {
     ) -> Result<Arc<ClusterMetrics>, prometheus::Error> {
         let families = &self.families;
         let mut series = Series::default();
-        let request_bytes = series.counter(Family::Bytes, &["request"]);
-        let response_bytes = series.counter(Family::Bytes, &["response"]);
         let in_flight = (series.place(), series.place());
         series.open(Family::InFlight, &[], in_flight.0, in_flight.1);
-        let request_seconds = PerApi::of_answered(&mut series, &self.apis);
-        let proxy_seconds = series.histogram(Family::ProxySeconds, &[], durations::PROXY);
-        let requests = PerApi::of_all(&mut series, &self.apis);
+        let proxy_seconds = series.histogram(Family::ProxySeconds, &[], &durations::PROXY);
+        let exchanges = PerApi::of_all(&mut series, &self.apis);
         let rewritten = PerApi::with_addresses(&mut series, Family::Rewritten, &self.apis);
         let neutralised = PerApi::with_addresses(&mut series, Family::Neutralised, &self.apis);
         let reasons = self.end_reasons.iter();
@@ -181,13 +178,10 @@ impl Metrics {
             counters: self.summed.add(name, series),
             doors: RwLock::default(),
             ends,
-            requests,
+            exchanges,
             rewritten,
             neutralised,
-            request_bytes,
-            response_bytes,
             in_flight,
-            request_seconds,
             proxy_seconds,
             clients: self.clients.of(name),
             unmapped: families.unmapped.with_label_values(&[name]),

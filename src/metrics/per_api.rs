@@ -1,26 +1,58 @@
-//! One number for each api key, found by index since keys are dense.
+//! Numbers for each api key, found by index since keys are dense.
 
 use super::durations::{self, Histogram};
 use super::summed::{Family, Series};
 use super::threads::{Counters, Place};
 use crate::protocol::api::{Policy, UNKNOWN, carries_addresses, visible};
 
-/// A counter (or a histogram) an api key, found by index since keys are dense, and perhaps one for the keys that have none.
+/// Something for each api key, and perhaps for the keys that have none.
 #[derive(Debug)]
 pub(super) struct PerApi<T> {
     by_key: Vec<Option<T>>,
     unknown: Option<T>,
 }
 
-impl PerApi<Place> {
+/// What is counted of the requests of an api. All of it lies side by side: a session comes back from the kernel with a cold
+/// cache, and each line that it must fetch costs more than an addition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exchanges {
+    pub(super) requests: Place,
+    pub(super) seconds: Histogram,
+}
+
+impl PerApi<Exchanges> {
     pub(super) fn of_all(series: &mut Series, apis: &[(i16, &'static str)]) -> Self {
-        let mut all = PerApi::new(Some(series.counter(Family::Requests, &[UNKNOWN])));
-        for &(key, name) in apis {
-            all.insert(key, series.counter(Family::Requests, &[name]));
+        let mut both = |name| {
+            series.begin_line();
+            Exchanges {
+                requests: series.counter(Family::Requests, &[name]),
+                seconds: series.histogram(Family::RequestSeconds, &[name], &durations::REQUEST),
+            }
+        };
+        let unknown = both(UNKNOWN);
+        let mut all = PerApi::new(Some(unknown));
+        let policy = Policy::default();
+        let (passing, others): (Vec<_>, Vec<_>) =
+            apis.iter().partition(|(key, _)| visible(&policy, *key));
+        for &(key, name) in passing {
+            all.insert(key, both(name));
+        }
+        // Nobody waits for what is not let through, and the histograms would be a quarter of all series.
+        for &(key, name) in others {
+            let requests = series.counter(Family::Requests, &[name]);
+            all.insert(
+                key,
+                Exchanges {
+                    requests,
+                    ..unknown
+                },
+            );
         }
         all
     }
+}
 
+impl PerApi<Place> {
     /// Only the apis that can count here: a series that stays at zero for ever tells nobody anything.
     pub(super) fn with_addresses(
         series: &mut Series,
@@ -38,19 +70,6 @@ impl PerApi<Place> {
         if let Some(place) = self.of(api_key) {
             counters.add(place, n);
         }
-    }
-}
-
-impl PerApi<Histogram> {
-    /// Only the apis that are let through: those among brokers would be a quarter of all series.
-    pub(super) fn of_answered(series: &mut Series, apis: &[(i16, &'static str)]) -> Self {
-        let mut of = |name| series.histogram(Family::RequestSeconds, &[name], durations::REQUEST);
-        let mut some = PerApi::new(Some(of(UNKNOWN)));
-        let policy = Policy::default();
-        for &(key, name) in apis.iter().filter(|(key, _)| visible(&policy, *key)) {
-            some.insert(key, of(name));
-        }
-        some
     }
 }
 

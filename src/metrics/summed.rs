@@ -1,13 +1,13 @@
 //! The metric families whose numbers are kept by thread, as the collector that adds them up at each scrape.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::durations::{Bounds, Histogram};
-use super::threads::{Counters, Place};
+use super::threads::{Counters, NUMBERS_A_LINE, Place};
 
 /// One of [`FAMILIES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub(super) enum Family {
     Rewritten,
     Neutralised,
     Bytes,
+    /// Of these come those of [`Family::Bytes`], which have no places of their own.
     NodeBytes,
     InFlight,
     RequestSeconds,
@@ -140,6 +141,11 @@ enum Value {
 }
 
 impl Series {
+    /// What comes next begins where a cache line does.
+    pub(super) fn begin_line(&mut self) {
+        self.places = self.places.next_multiple_of(NUMBERS_A_LINE);
+    }
+
     /// A place that is in no series of its own.
     pub(super) fn place(&mut self) -> Place {
         self.places += 1;
@@ -163,7 +169,7 @@ impl Series {
         &mut self,
         family: Family,
         labels: &[&str],
-        bounds: Bounds,
+        bounds: &'static Bounds,
     ) -> Histogram {
         let histogram = Histogram::at(Place::nth(self.places), bounds);
         self.places += Histogram::places(bounds);
@@ -243,12 +249,39 @@ impl Collector for Summed {
             family.set_name(about.name.into());
             family.set_help(about.help.into());
             family.set_field_type(about.kind);
-            let metrics = clusters.iter().flat_map(|cluster| cluster.metrics(about));
-            family.set_metric(metrics.collect());
+            let metrics = match about.family {
+                Family::Bytes => totals(&clusters),
+                _ => clusters.iter().flat_map(|c| c.metrics(about)).collect(),
+            };
+            family.set_metric(metrics);
             family
         };
         FAMILIES.iter().map(family).collect()
     }
+}
+
+/// The bytes of each cluster, by direction: those of its nodes, so that sessions need not count them twice.
+fn totals(clusters: &[Cluster]) -> Vec<Metric> {
+    let mut totals: BTreeMap<[&str; 2], u64> = BTreeMap::new();
+    for cluster in clusters {
+        let of_nodes = cluster.series.iter();
+        for series in of_nodes.filter(|s| s.family == Family::NodeBytes) {
+            let [_, direction] = &series.labels[..] else {
+                continue;
+            };
+            if let Value::Sum(place) = series.value {
+                *totals.entry([&cluster.name, direction]).or_default() +=
+                    cluster.counters.sum(place);
+            }
+        }
+    }
+    let metric = |([name, direction], total): ([&str; 2], u64)| {
+        let labels = vec![pair("cluster", name), pair("direction", direction)];
+        let mut metric = Metric::from_label(labels);
+        metric.set_counter(counter(total));
+        metric
+    };
+    totals.into_iter().map(metric).collect()
 }
 
 impl Cluster {
@@ -278,13 +311,17 @@ impl Cluster {
                 gauge.set_value(value as f64);
                 metric.set_gauge(gauge);
             } else {
-                let mut counter = Counter::default();
-                counter.set_value(value as f64);
-                metric.set_counter(counter);
+                metric.set_counter(counter(value));
             }
             metric
         })
     }
+}
+
+fn counter(value: u64) -> Counter {
+    let mut counter = Counter::default();
+    counter.set_value(value as f64);
+    counter
 }
 
 fn pair(name: &str, value: &str) -> LabelPair {

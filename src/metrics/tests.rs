@@ -52,8 +52,13 @@ fn every_series_is_there_at_zero_from_the_start() {
 fn what_threads_count_is_added_up() {
     let metrics = Metrics::new(&[(0, "Produce"), (3, "Metadata")], &["client_closed"], 2);
     let metrics = metrics.unwrap();
-    let clusters =
-        ["a", "b"].map(|name| metrics.cluster(name, &[Route::Bootstrap.into()]).unwrap());
+    let node = Route::Node(NodeId(7));
+    let clusters = ["a", "b"].map(|name| {
+        let cluster = metrics.cluster(name, &[Route::Bootstrap.into()]).unwrap();
+        // One that a reload adds.
+        metrics.add_doors(&cluster, name, &[node.into()]);
+        cluster
+    });
     std::thread::scope(|scope| {
         for worker in [Some(0), Some(1), None] {
             let clusters = &clusters;
@@ -63,8 +68,11 @@ fn what_threads_count_is_added_up() {
                 }
                 for cluster in clusters {
                     cluster.connection_opened(Route::Bootstrap);
-                    cluster.request_bytes(100);
-                    cluster.response_bytes(1);
+                    for (route, bytes) in [(Route::Bootstrap, 100), (node, 30)] {
+                        let of_node = cluster.node_bytes(route).unwrap();
+                        of_node.request(bytes);
+                        of_node.response(1);
+                    }
                     cluster.rewritten(3, 2);
                     cluster.rewritten(0, 0);
                     cluster.endpoints_neutralised(4711, 5);
@@ -84,8 +92,9 @@ fn what_threads_count_is_added_up() {
         r#"portolan_connections_total{cluster="b",route="bootstrap"} 3"#,
         r#"portolan_connection_ends_total{cluster="a",reason="client_closed"} 0"#,
         r#"portolan_connection_ends_total{cluster="b",reason="client_closed"} 1"#,
-        r#"portolan_bytes_total{cluster="a",direction="request"} 300"#,
-        r#"portolan_bytes_total{cluster="b",direction="response"} 3"#,
+        r#"portolan_bytes_total{cluster="a",direction="request"} 390"#,
+        r#"portolan_bytes_total{cluster="b",direction="response"} 6"#,
+        r#"portolan_node_bytes_total{cluster="b",direction="request",node="7"} 90"#,
         r#"portolan_addresses_rewritten_total{api="Metadata",cluster="a"} 6"#,
         r#"portolan_request_seconds_bucket{api="Metadata",cluster="a",le="0.001"} 0"#,
         r#"portolan_request_seconds_bucket{api="Metadata",cluster="a",le="0.0025"} 3"#,

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What two processor cores fetch of memory at a time is up to two cache lines. No two threads' numbers share that.
-const NUMBERS_A_LINE: usize = 16;
+pub(super) const NUMBERS_A_LINE: usize = 16;
 
 thread_local! {
     /// The block that this thread alone writes, if it is a worker's; else the first, which all others share.
@@ -22,26 +22,27 @@ pub fn count_as_worker(index: usize) {
 
 /// A counter's place in every block of one [`Counters`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(usize);
+pub(super) struct Place(u32);
 
 impl Place {
     /// The first place is 0.
     pub(super) fn nth(n: usize) -> Self {
-        Place(n)
+        Place(n as u32)
     }
 
     /// So many places further on.
     pub(super) fn plus(self, n: usize) -> Self {
-        Place(self.0 + n)
+        Place(self.0 + n as u32)
     }
 }
 
 /// A number of counters, in one block for each worker and one for all other threads.
 #[derive(Debug)]
-pub(super) struct Counters(Box<[Block]>);
-
-#[derive(Debug)]
-struct Block(Box<[Line]>);
+pub(super) struct Counters {
+    /// The blocks, one behind the other.
+    lines: Box<[Line]>,
+    lines_a_block: usize,
+}
 
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -50,17 +51,19 @@ struct Line([AtomicU64; NUMBERS_A_LINE]);
 impl Counters {
     /// So many, all at zero, for so many workers.
     pub(super) fn new(places: usize, workers: usize) -> Self {
-        let lines = places.div_ceil(NUMBERS_A_LINE);
-        let block = |_| Block((0..lines).map(|_| Line::default()).collect());
-        Counters((0..=workers).map(block).collect())
+        let lines_a_block = places.div_ceil(NUMBERS_A_LINE);
+        let lines = (0..lines_a_block * (workers + 1)).map(|_| Line::default());
+        Counters {
+            lines: lines.collect(),
+            lines_a_block,
+        }
     }
 
     /// Adds to a counter, in the numbers of this thread.
     pub(super) fn add(&self, place: Place, n: u64) {
         let own = BLOCK.get();
-        match self.0.get(own) {
-            Some(block) if own != SHARED => {
-                let number = block.number(place);
+        match self.number(own, place) {
+            Some(number) if own != SHARED => {
                 // Nobody else writes it: an atomic addition, which locks the cache line, is not needed.
                 number.store(
                     number.load(Ordering::Relaxed).wrapping_add(n),
@@ -68,24 +71,24 @@ impl Counters {
                 );
             }
             _ => {
-                let number = self.0[SHARED].number(place);
-                number.fetch_add(n, Ordering::Relaxed);
+                if let Some(number) = self.number(SHARED, place) {
+                    number.fetch_add(n, Ordering::Relaxed);
+                }
             }
         }
     }
 
     /// What all threads together have counted. Never less than it was before.
     pub(super) fn sum(&self, place: Place) -> u64 {
-        let numbers = self.0.iter().map(|block| block.number(place));
+        let numbers = (0..).map_while(|block| self.number(block, place));
         numbers.fold(0, |sum, number| {
             sum.wrapping_add(number.load(Ordering::Relaxed))
         })
     }
-}
 
-impl Block {
-    fn number(&self, Place(place): Place) -> &AtomicU64 {
-        &self.0[place / NUMBERS_A_LINE].0[place % NUMBERS_A_LINE]
+    fn number(&self, block: usize, Place(place): Place) -> Option<&AtomicU64> {
+        let line = block * self.lines_a_block + place as usize / NUMBERS_A_LINE;
+        Some(&self.lines.get(line)?.0[place as usize % NUMBERS_A_LINE])
     }
 }
 

@@ -286,7 +286,6 @@ impl Shared {
         self.active();
         self.spend(n);
         self.request_bytes.set(self.request_bytes.get() + n as u64);
-        self.cluster.metrics.request_bytes(n);
         if let Some(node) = &self.node_bytes {
             node.request(n);
         }
@@ -298,7 +297,6 @@ impl Shared {
         self.spend(n);
         self.response_bytes
             .set(self.response_bytes.get() + n as u64);
-        self.cluster.metrics.response_bytes(n);
         if let Some(node) = &self.node_bytes {
             node.response(n);
         }

@@ -19,7 +19,7 @@ use super::{StartError, other};
 use crate::config::Dns;
 use crate::limits::ConnectionLimit;
 use crate::metrics::{Metrics, count_as_worker};
-use crate::session::{Phase, Spread, Worker};
+use crate::session::{Phase, Spread, Worker, clock};
 use crate::upstream::resolver::Resolver;
 
 /// How long a worker may take to close its listeners, and to end its sessions when they are cut.
@@ -194,9 +194,9 @@ impl Starting {
         count_as_worker(self.index);
         // Its tasks stay on this thread, so that sessions may share what is not for several; a `LocalSet` in a runtime would
         // be a second queue of tasks with rounds of its own.
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build_local(LocalOptions::default());
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime =
+            clock::forget_in_sleep(builder.enable_all()).build_local(LocalOptions::default());
         let runtime = match runtime {
             Ok(runtime) => runtime,
             Err(error) => {

@@ -5,6 +5,7 @@
 //! something is wrong; [`end::EndReason`] lists every way.
 
 mod arrive;
+pub mod clock;
 mod cluster;
 pub mod end;
 pub mod faults;
@@ -166,7 +167,6 @@ impl Session {
     fn poll_pumps(&mut self, cx: &mut Context<'_>) -> Result<bool, EndReason> {
         self.responses_first = !self.responses_first;
         self.shared.refill_budget();
-        self.shared.tick();
         loop {
             self.shared.progressed.set(false);
             if self.responses_first {

@@ -1,13 +1,15 @@
 //! How long frames take through this process: the proxy's own share of latency, and of nothing else.
 //!
-//! The clock is read when a session is polled, and when what was received has gone out ([`Shared::tick`]); between those the
-//! time that was read last serves. So the time that a frame takes is that from the wake-up which found its bytes in the
-//! socket, or from the last write before its read, to the write that hands its last byte to the kernel. Reading,
-//! decrypting, deciding, rewriting, encrypting and writing are in it; waiting for either peer or for the connection to the
-//! broker is not. Neither is the time in which a socket that has news waits for its thread.
+//! The clock is read when a thread wakes up, and when what a session received has gone out; between those the time that was
+//! read last serves ([`clock`]). So the time that a frame takes is that from the wake-up which found its bytes in the
+//! socket, or from the last write of this thread before their read, to the write that hands its last byte to the kernel.
+//! Reading, decrypting, deciding, rewriting, encrypting and writing are in it; waiting for either peer or for the connection
+//! to the broker is not. Neither is the time in which a socket that has news waits for its thread, but for what the thread
+//! did since its last write.
 
 use std::time::{Duration, Instant};
 
+use super::clock;
 use super::shared::Shared;
 
 /// The bytes that one direction has at hand, or of what it has sent part of a frame.
@@ -31,8 +33,8 @@ impl Passage {
     }
 
     /// Bytes came.
-    pub(super) fn received(&mut self, shared: &Shared) {
-        self.since = Some(shared.now());
+    pub(super) fn received(&mut self) {
+        self.since = Some(clock::last_look());
     }
 
     /// The last byte of a frame is among those that go out next.
@@ -41,20 +43,20 @@ impl Passage {
     }
 
     /// They are about to be sent: right after they came, or after it was waited for something.
-    pub(super) fn sends(&mut self, shared: &Shared) {
-        self.since.get_or_insert_with(|| shared.now());
+    pub(super) fn sends(&mut self) {
+        self.since.get_or_insert_with(clock::last_look);
     }
 
     /// They cannot be sent for now.
-    pub(super) fn waits(&mut self, shared: &Shared) {
+    pub(super) fn waits(&mut self) {
         if let Some(since) = self.since.take() {
-            self.before += shared.tick().saturating_duration_since(since);
+            self.before += clock::look().saturating_duration_since(since);
         }
     }
 
     /// All of them went out. The last may be in the middle of a frame.
     pub(super) fn sent(&mut self, shared: &Shared, in_frame: bool) {
-        let now = shared.tick();
+        let now = clock::look();
         let since = self.since.take().unwrap_or(now);
         let spent = std::mem::take(&mut self.before) + now.saturating_duration_since(since);
         let frames = std::mem::take(&mut self.frames);

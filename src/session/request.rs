@@ -238,7 +238,7 @@ impl RequestPump {
             self.lane
                 .poll_receive(cx, &shared.client, opaque, next, most)
         );
-        self.passage.received(shared);
+        self.passage.received();
         self.received(shared, &received.map_err(|error| client_end(&error))?);
         Poll::Ready(Ok(()))
     }
@@ -262,9 +262,9 @@ impl RequestPump {
         cx: &mut Context<'_>,
         shared: &Shared,
     ) -> Poll<Result<(), EndReason>> {
-        self.passage.sends(shared);
+        self.passage.sends();
         let Poll::Ready(broker) = self.poll_dial(cx, shared) else {
-            self.passage.waits(shared);
+            self.passage.waits();
             return Poll::Pending;
         };
         let broker = broker?;
@@ -285,7 +285,7 @@ impl RequestPump {
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Pending => {
-                    self.passage.waits(shared);
+                    self.passage.waits();
                     self.lane.wait(&shared.client);
                     let patience = shared.cluster.timeouts.stalled_write;
                     self.stall.set_if_clear(|| Instant::now() + patience);

@@ -167,7 +167,7 @@ impl ResponsePump {
         ready!(shared.poll_budget(cx));
         let (opaque, next) = (self.frame.opaque(), self.frame.next());
         let received = ready!(self.lane.poll_receive(cx, broker, opaque, next, usize::MAX));
-        self.passage.received(shared);
+        self.passage.received();
         self.received(shared, received.map_err(|error| broker_end(&error))?)?;
         Poll::Ready(Ok(()))
     }
@@ -249,7 +249,7 @@ impl ResponsePump {
 
     /// Sends what is decided. Ready when all of it went out.
     fn poll_flush(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), EndReason>> {
-        self.passage.sends(shared);
+        self.passage.sends();
         loop {
             let replaced = &self.replaced.bytes[self.replaced.sent..];
             let sent = if !replaced.is_empty() {
@@ -279,7 +279,7 @@ impl ResponsePump {
                     }));
                 }
                 Poll::Pending => {
-                    self.passage.waits(shared);
+                    self.passage.waits();
                     if let Some(broker) = shared.broker.get() {
                         self.lane.wait(broker);
                     }

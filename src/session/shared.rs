@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use super::clock;
 use super::end::EndReason;
 use super::in_flight::{Expected, InFlight};
 use super::{Cluster, Worker};
@@ -90,8 +91,6 @@ pub(super) struct Shared {
     pub(super) first_end: RefCell<Option<EndReason>>,
     /// Bytes that may still be moved in this turn.
     budget: Cell<usize>,
-    /// The time, as of the last look at the clock.
-    now: Cell<Instant>,
 }
 
 impl Shared {
@@ -135,7 +134,6 @@ impl Shared {
             response_bytes: Cell::new(0),
             first_end: RefCell::new(None),
             budget: Cell::new(0),
-            now: Cell::new(Instant::now()),
             cluster,
             worker,
             route,
@@ -248,26 +246,14 @@ impl Shared {
         self.budget.set(TURN_BYTES);
     }
 
-    /// The time as of the last look at the clock, which is when this session was polled or when it last sent something.
-    pub(super) fn now(&self) -> Instant {
-        self.now.get()
-    }
-
-    /// Looks at the clock: some 25 ns, so not for each frame.
-    pub(super) fn tick(&self) -> Instant {
-        let now = Instant::now();
-        self.now.set(now);
-        now
-    }
-
     /// A request that was being read is read to its last byte.
     pub(super) fn request_read(&self) {
-        self.in_flight.borrow_mut().is_read(self.now());
+        self.in_flight.borrow_mut().is_read(clock::last_look());
     }
 
     /// The broker's answer to a request has begun to come.
     pub(super) fn answered(&self, api_key: i16, read_at: Instant) {
-        let took = self.now().saturating_duration_since(read_at);
+        let took = clock::last_look().saturating_duration_since(read_at);
         self.cluster.metrics.answered(api_key, took);
     }
 

@@ -5,6 +5,7 @@ use crate::protocol::acks::AcksFinder;
 use crate::protocol::api::{self, Refusal, RequestPlan, ResponsePlan};
 use crate::protocol::prefix::{self, Foreign, REQUEST_PREFIX_BYTES, RequestPrefix, SIZE_BYTES};
 use crate::protocol::{rewrite, sasl, software};
+use crate::session::clock;
 use crate::session::end::EndReason;
 use crate::session::in_flight::Expected;
 use crate::session::shared::Shared;
@@ -205,7 +206,7 @@ impl RequestPump {
             api_key,
             api_version,
             plan,
-            read_at: shared.now(),
+            read_at: clock::last_look(),
         };
         let plan = api::plan(&cluster.policy, api_key, api_version);
         let body = Frame::Body {
@@ -259,7 +260,7 @@ impl RequestPump {
                 shared.expect(Expected::Handshake {
                     correlation_id,
                     mechanism,
-                    read_at: shared.now(),
+                    read_at: clock::last_look(),
                 });
                 self.lane.pass(SIZE_BYTES);
                 self.frame = body;

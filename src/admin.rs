@@ -1,5 +1,7 @@
 //! The admin listener: is this process alive, is it ready, what does it count, and how much does it log.
 
+mod headers;
+mod host;
 mod log_level;
 mod page;
 
@@ -21,6 +23,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
+
+use headers::with_headers;
 
 use crate::lifecycle::{Lifecycle, State};
 use crate::limits::ConnectionLimit;
@@ -116,12 +120,7 @@ pub async fn serve(listener: TcpListener, state: AdminState, shutdown: impl Futu
             let _slot = slot;
             let service = service_fn(move |request: Request<Incoming>| {
                 let state = state.clone();
-                async move {
-                    Ok::<_, Infallible>(match request.uri().path() {
-                        log_level::PATH => log_level::answer(request).await,
-                        _ => answer(&request, &state),
-                    })
-                }
+                async move { Ok::<_, Infallible>(with_headers(respond(request, &state).await)) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -131,6 +130,22 @@ pub async fn serve(listener: TcpListener, state: AdminState, shutdown: impl Futu
             let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
         });
     }
+}
+
+async fn respond(request: Request<Incoming>, state: &AdminState) -> Response<Full<Bytes>> {
+    if !host::is_for_everybody(request.uri().path())
+        && let Some(name) = host::strange(&request, &state.board.in_force().config.admin_hosts)
+    {
+        let remedy = format!(
+            "\"{name}\" is not known to be a name of this proxy, and a web page could have made it one: use an IP address, \
+             or add the name to allowed_hosts in [admin]\n"
+        );
+        return text(StatusCode::MISDIRECTED_REQUEST, TEXT, remedy);
+    }
+    if request.uri().path() == log_level::PATH {
+        return log_level::answer(request).await;
+    }
+    answer(&request, state)
 }
 
 fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Bytes>> {

@@ -84,6 +84,27 @@ pub(super) fn server_name(text: &str) -> Result<String, Unfit> {
     }
 }
 
+/// A name of the admin listener; with a dot before it, a domain and all below it.
+pub(super) fn admin_host(text: &str) -> Result<String, Unfit> {
+    const REMEDY: &str = "write a name such as \"portolan.example.com\", or \".example.com\" for that domain and all below it";
+    let unfit = |problem: String| Err((problem, REMEDY.to_owned()));
+    let name = text.strip_prefix('.').unwrap_or(text);
+    if name.is_empty() {
+        return unfit(format!("\"{text}\" is no name"));
+    }
+    if text.contains('*') {
+        return unfit(format!(
+            "\"{text}\" has an asterisk, which stands for nothing here"
+        ));
+    }
+    // There anybody can have a name.
+    if text.starts_with('.') && !name.contains('.') {
+        return unfit(format!("\"{text}\" is everybody's"));
+    }
+    server_name(name)?;
+    Ok(text.to_ascii_lowercase())
+}
+
 /// `host:port` of a broker.
 pub(super) fn broker(text: &str) -> Result<BrokerAddress, Unfit> {
     let unfit = |problem: String| {

@@ -11,7 +11,7 @@ use super::cluster::{self, Claims};
 use super::fault::Faults;
 use super::reader::{Reader, Section, Unfit};
 use super::{Config, Dns, Drain, Health, Limits, Log, LogFormat, LogLevel, Runtime, Timeouts};
-use super::{keys, value};
+use super::{address, keys, value};
 
 /// What else may be written, beside what the file's format says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,13 +90,21 @@ fn read_config(reader: &mut Reader<'_>, root: &Section<'_>, options: ParseOption
     let section = reader.section(root, "admin");
     reader.known(&section, &keys::ADMIN);
     let admin = reader.get_or(&section, "listen", value::listen, Some(DEFAULT_ADMIN));
-    if let Some(address) = admin {
-        claims.admin(reader, &section, address);
+    if let Some(listen) = admin {
+        claims.admin(reader, &section, listen);
     }
+    let admin_hosts = reader.list(
+        &section,
+        "allowed_hosts",
+        address::admin_host,
+        "portolan.example.com",
+    );
+    let admin_hosts = admin_hosts.unwrap_or_default().into_iter();
     let clusters = cluster::read_all(reader, root, &mut claims);
     Config {
         clusters,
         admin,
+        admin_hosts: admin_hosts.map(|host| host.value).collect(),
         dns: read_dns(reader, root),
         limits: read_limits(reader, root),
         timeouts: read_timeouts(reader, root),

@@ -75,7 +75,7 @@ pub const UPSTREAM_TLS: Table = Table {
 /// The admin listener.
 pub const ADMIN: Table = Table {
     header: "[admin]",
-    keys: &["listen"],
+    keys: &["listen", "allowed_hosts"],
 };
 
 /// Name resolution.

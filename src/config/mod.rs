@@ -38,6 +38,9 @@ pub struct Config {
     pub clusters: BTreeMap<String, VirtualCluster>,
     /// Where the admin endpoints listen; `None` where they are turned off.
     pub admin: Option<SocketAddr>,
+    /// Names in small letters by which browsers may call the admin endpoints, beside those that nobody else can own; one that
+    /// begins with a dot stands for that domain and all below it.
+    pub admin_hosts: Vec<String>,
     /// How names are resolved.
     pub dns: Dns,
     /// Bounds on what a peer may make this process hold.

@@ -20,7 +20,12 @@ impl Config {
         let admin = self
             .admin
             .map_or(String::new(), |address| address.to_string());
-        section(&mut out, "admin", &[("listen", quoted(&admin))]);
+        let hosts = list(self.admin_hosts.iter().cloned());
+        section(
+            &mut out,
+            "admin",
+            &[("listen", quoted(&admin)), ("allowed_hosts", hosts)],
+        );
         let servers = list(self.dns.servers.iter().map(ToString::to_string));
         section(
             &mut out,

@@ -66,6 +66,10 @@ pub(super) fn between(before: &Config, after: &Config) -> Vec<String> {
     changes.extend(of_limits(&before.limits, &after.limits));
     changes.extend(of_timeouts(&before.timeouts, &after.timeouts));
     let others = [
+        (
+            "admin.allowed_hosts",
+            before.admin_hosts != after.admin_hosts,
+        ),
         ("drain", before.drain != after.drain),
         ("health", before.health != after.health),
         ("log.level", before.log.level != after.log.level),

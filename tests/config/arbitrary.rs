@@ -184,7 +184,10 @@ pub fn rest() -> impl Strategy<Value = String> {
     let text = "[ -~\u{e9}\t\n]{0,12}";
     let server = prop_oneof![Just("10.0.0.1"), Just("10.0.0.1:5353"), Just("[::1]:53")];
     (
-        prop_oneof![Just(""), Just("127.0.0.1:9644"), Just("[::]:9000")],
+        (
+            prop_oneof![Just(""), Just("127.0.0.1:9644"), Just("[::]:9000")],
+            prop::collection::vec("\\.?[a-z]{1,8}\\.[a-z]{1,8}", 0..3),
+        ),
         (prop::collection::vec(server, 0..3), text),
         (count(), 1..100_000u32, size(), size(), size(), per_client),
         (time(), time(), time(), time_or_off(), keepalive, time(), time_or_off()),
@@ -194,9 +197,9 @@ pub fn rest() -> impl Strategy<Value = String> {
             prop_oneof![Just("text"), Just("json")],
         ),
     )
-        .prop_map(|(admin, (servers, hosts), limits, times, ((lame_duck, grace), interval, threads, splice), (level, format))| {
+        .prop_map(|((admin, names), (servers, hosts), limits, times, ((lame_duck, grace), interval, threads, splice), (level, format))| {
             format!(
-                "[admin]\nlisten = \"{admin}\"\n[dns]\nservers = {servers:?}\nhosts_file = {}\n\
+                "[admin]\nlisten = \"{admin}\"\nallowed_hosts = {names:?}\n[dns]\nservers = {servers:?}\nhosts_file = {}\n\
                  [limits]\nconnections = {}\nin_flight = {}\nrequest_bytes = {}\nresponse_rewrite_bytes = {}\n\
                  sasl_bytes = {}\n{}\n[timeouts]\nconnect = \"{}\"\nfirst_bytes = \"{}\"\nstalled_write = \"{}\"\n\
                  idle = \"{}\"\nkeepalive = \"{}\"\ntls_handshake = \"{}\"\n\

@@ -144,7 +144,7 @@ fn it_has_every_key_that_is_read_and_no_other() {
 fn each_key_that_is_left_out_has_the_value_that_it_says() {
     let full = parse(&full());
     let optional = optional();
-    assert_eq!(optional.len(), 46, "{optional:?}");
+    assert_eq!(optional.len(), 47, "{optional:?}");
     for path in optional {
         assert_eq!(parse(&without(&path)), full, "{path} is not at its default");
     }
@@ -192,6 +192,7 @@ fn each_key_with_another_value_makes_another_configuration() {
         ("clusters.main.upstream_tls.ca", "\"ca.crt\""),
         ("clusters.main.upstream_tls.server_name", "\"b-{node_id}\""),
         ("admin.listen", "\"\""),
+        ("admin.allowed_hosts", "[\"portolan.example.com\"]"),
         ("dns.servers", "[\"10.96.0.10\"]"),
         ("dns.hosts_file", "\"hosts\""),
         ("limits.connections", "10"),

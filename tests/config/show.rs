@@ -31,7 +31,8 @@ port            = 9093
 advertised_port = 9093
 
 [admin]
-listen = \"127.0.0.1:9644\"
+listen        = \"127.0.0.1:9644\"
+allowed_hosts = []
 
 [dns]
 servers    = []

@@ -323,6 +323,34 @@ fn listening_addresses_are_ip_addresses() {
 }
 
 #[test]
+fn names_of_the_admin_listener_are_names_or_domains() {
+    let hosts = "allowed_hosts = [\"Portolan.example.com\", \".corp.example\"]";
+    let config = config(&in_table("admin", hosts));
+    assert_eq!(
+        config.admin_hosts,
+        ["portolan.example.com", ".corp.example"]
+    );
+    for (bad, problem) in [
+        ("", "\"\" is no name"),
+        (".", "\".\" is no name"),
+        ("*.example.com", "has an asterisk"),
+        (".com", "\".com\" is everybody's"),
+        ("10.0.0.1", "\"10.0.0.1\" is an IP address"),
+        ("example.com:9644", "\"example.com:9644\" has a port"),
+        ("http://example.com", "\"http://example.com\" is a URL"),
+        ("..example.com", "has nothing between two dots"),
+        ("a b", "does not belong into a host name"),
+    ] {
+        let words = refused(&in_table("admin", &format!("allowed_hosts = [{bad:?}]")));
+        let begin = "line 8: admin.allowed_hosts[0]: ";
+        assert!(
+            words.starts_with(begin) && words.contains(problem),
+            "{words}"
+        );
+    }
+}
+
+#[test]
 fn name_servers_have_port_53_unless_another_is_given() {
     let config = config(&in_table(
         "dns",

@@ -51,6 +51,7 @@ mod tls;
 mod tls_limits;
 mod turns;
 mod unanswered;
+mod visitors;
 
 #[path = "../common/mod.rs"]
 mod common;

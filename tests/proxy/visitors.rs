@@ -1,0 +1,140 @@
+//! Who comes to the admin listener: browsers, whose pages must not read anything.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::common::broker::Broker;
+use crate::common::proxy::{PATIENCE, Proxy};
+use crate::reload::Reloading;
+use crate::setup::Setup;
+
+/// A connection that is kept open.
+struct Visitor(TcpStream);
+
+impl Visitor {
+    fn come(proxy: &Proxy) -> Self {
+        let stream = TcpStream::connect(proxy.admin()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Visitor(stream)
+    }
+
+    fn say(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The head of an answer, in small letters; empty where the connection ends first.
+    fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && self.0.read(&mut byte).unwrap_or(0) > 0 {
+            head.push(byte[0]);
+        }
+        String::from_utf8(head).unwrap().to_ascii_lowercase()
+    }
+}
+
+/// The head of the answer to a request with these header lines.
+fn ask(proxy: &Proxy, request: &str, headers: &str) -> String {
+    let mut visitor = Visitor::come(proxy);
+    visitor.say(&format!("{request} HTTP/1.1\r\n{headers}\r\n"));
+    visitor.head()
+}
+
+fn status_of(proxy: &Proxy, path: &str, host: &str) -> String {
+    let head = ask(proxy, &format!("GET {path}"), &format!("host: {host}\r\n"));
+    head.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn no_answer_is_cached_or_taken_for_something_else() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    for request in [
+        "GET /",
+        "GET /livez",
+        "GET /readyz",
+        "GET /lbz",
+        "GET /status",
+        "GET /metrics",
+        "GET /log-level",
+        "PUT /log-level",
+        "HEAD /status",
+        "POST /status",
+        "GET /nothing",
+    ] {
+        for host in ["localhost", "evil.example"] {
+            let head = ask(&proxy, request, &format!("host: {host}\r\n"));
+            for header in [
+                "cache-control: no-store",
+                "x-content-type-options: nosniff",
+                "cross-origin-resource-policy: same-origin",
+            ] {
+                let times = head.matches(&format!("\r\n{header}\r\n")).count();
+                assert_eq!(times, 1, "{header} of {request} at {host}: {head}");
+            }
+        }
+    }
+}
+
+/// To the browser such a page is of the same origin as the answers: only the name in `Host` tells it apart.
+#[test]
+fn a_page_that_lets_its_own_name_lead_here_reads_nothing() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let port = proxy.admin().port();
+    for path in ["/", "/status", "/log-level"] {
+        let stranger = format!("evil.example:{port}");
+        assert_eq!(status_of(&proxy, path, &stranger), "421", "{path}");
+        for ours in [
+            "127.0.0.1",
+            "[::1]",
+            "localhost",
+            "portolan",
+            "admin.kafka.svc",
+        ] {
+            let host = format!("{ours}:{port}");
+            assert_eq!(status_of(&proxy, path, &host), "200", "{path} at {host}");
+        }
+    }
+    // Who says no name is no browser.
+    let mut old = Visitor::come(&proxy);
+    old.say("GET /status HTTP/1.0\r\n\r\n");
+    assert!(old.head().starts_with("http/1.0 200 "));
+    // A whole URL in the request line counts as much.
+    let head = ask(
+        &proxy,
+        "GET http://evil.example/status",
+        "host: localhost\r\n",
+    );
+    assert!(head.starts_with("http/1.1 421 "), "{head}");
+}
+
+#[test]
+fn probes_and_scrapes_may_use_any_name() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    for path in ["/livez", "/readyz", "/lbz", "/metrics"] {
+        assert_eq!(
+            status_of(&proxy, path, "kafka.example.com"),
+            "200",
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn names_of_the_configuration_are_answered_from_the_next_reload_on() {
+    let broker = Broker::start();
+    let setup = Setup::with(&broker);
+    let reloading = Reloading::start(&setup.clone().toml());
+    let status = || status_of(&reloading.proxy, "/status", "status.example.com:80");
+    assert_eq!(status(), "421");
+    let listen = "listen = \"127.0.0.1:0\"\n";
+    let admin = format!("[admin]\n{listen}allowed_hosts = [\".example.com\"]");
+    reloading.reload(&setup.section(&admin).toml());
+    assert_eq!(status(), "200");
+    assert_eq!(
+        reloading.last("reloaded", "changes"),
+        "admin.allowed_hosts changed"
+    );
+}

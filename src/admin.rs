@@ -4,9 +4,9 @@ mod headers;
 mod host;
 mod log_level;
 mod page;
+mod visits;
 
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::spawn_blocking;
 use tracing::debug;
 
 use headers::with_headers;
+use visits::Visits;
 
 use crate::lifecycle::{Lifecycle, State};
 use crate::limits::ConnectionLimit;
@@ -36,9 +37,6 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A whole connection, with as many requests as it likes.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Connections at one time; more wait.
-const CONNECTIONS: usize = 64;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const METRICS_TEXT: HeaderValue =
@@ -61,6 +59,8 @@ pub struct AdminState {
     life: Lifecycle,
     board: Arc<Board>,
     limit: ConnectionLimit,
+    /// Whose turn it is to have something written that takes a while.
+    turn: Arc<Semaphore>,
 }
 
 impl AdminState {
@@ -76,7 +76,18 @@ impl AdminState {
             life,
             board,
             limit,
+            turn: Arc::new(Semaphore::new(1)),
         }
+    }
+
+    fn status(&self) -> Result<String, String> {
+        let limit = self.limit.most();
+        let status = self.board.json(&self.metrics, &self.life, limit);
+        status.map_err(|error| error.to_string())
+    }
+
+    fn metrics(&self) -> Result<String, String> {
+        self.metrics.render().map_err(|error| error.to_string())
     }
 
     /// Why a load balancer had better send nobody here.
@@ -94,19 +105,13 @@ impl AdminState {
 
 /// Serves until `shutdown` is ready.
 pub async fn serve(listener: TcpListener, state: AdminState, shutdown: impl Future<Output = ()>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
+    let mut visits = Visits::default();
     tokio::pin!(shutdown);
     loop {
-        let accept = async {
-            let slot = slots.clone().acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             () = &mut shutdown => return,
-            accepted = accept => accepted,
+            accepted = listener.accept() => accepted,
         };
-        while connections.try_join_next().is_some() {}
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -116,23 +121,25 @@ pub async fn serve(listener: TcpListener, state: AdminState, shutdown: impl Futu
             }
         };
         let state = state.clone();
-        connections.spawn(async move {
-            let _slot = slot;
-            let service = service_fn(move |request: Request<Incoming>| {
-                let state = state.clone();
-                async move { Ok::<_, Infallible>(with_headers(respond(request, &state).await)) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            // How a probe's connection ends is of no interest.
-            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
-        });
+        visits
+            .begin(|heard| async move {
+                let service = service_fn(move |request: Request<Incoming>| {
+                    heard.request();
+                    let state = state.clone();
+                    async move { Ok::<_, Infallible>(with_headers(answer(request, state).await)) }
+                });
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADER_TIMEOUT)
+                    .serve_connection(TokioIo::new(stream), service);
+                // How a probe's connection ends is of no interest.
+                let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+            })
+            .await;
     }
 }
 
-async fn respond(request: Request<Incoming>, state: &AdminState) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Incoming>, state: AdminState) -> Response<Full<Bytes>> {
     if !host::is_for_everybody(request.uri().path())
         && let Some(name) = host::strange(&request, &state.board.in_force().config.admin_hosts)
     {
@@ -145,10 +152,6 @@ async fn respond(request: Request<Incoming>, state: &AdminState) -> Response<Ful
     if request.uri().path() == log_level::PATH {
         return log_level::answer(request).await;
     }
-    answer(&request, state)
-}
-
-fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n");
         response
@@ -165,23 +168,28 @@ fn answer(request: &Request<Incoming>, state: &AdminState) -> Response<Full<Byte
             None => text(StatusCode::OK, TEXT, "ok\n"),
             Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, why + "\n"),
         },
-        "/status" => {
-            let limit = state.limit.most();
-            written(JSON, state.board.json(&state.metrics, &state.life, limit))
-        }
-        "/metrics" => written(METRICS_TEXT, state.metrics.render()),
+        "/status" => written(state, JSON, AdminState::status).await,
+        "/metrics" => written(state, METRICS_TEXT, AdminState::metrics).await,
         _ => text(StatusCode::NOT_FOUND, TEXT, PATHS),
     }
 }
 
-fn written(content_type: HeaderValue, body: Result<String, impl Display>) -> Response<Full<Bytes>> {
-    match body {
+/// What has a line for every node takes its time: on another thread, so that nobody here waits for it, and one at a time, so
+/// that whoever asks often takes no more than one core.
+async fn written(
+    state: AdminState,
+    content_type: HeaderValue,
+    write: fn(&AdminState) -> Result<String, String>,
+) -> Response<Full<Bytes>> {
+    // Nobody closes it.
+    let turn = state.turn.clone().acquire_owned().await;
+    let written = spawn_blocking(move || {
+        let _turn = turn;
+        write(&state)
+    });
+    match written.await.unwrap_or_else(|error| Err(error.to_string())) {
         Ok(body) => text(StatusCode::OK, content_type, body),
-        Err(error) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            TEXT,
-            format!("{error}\n"),
-        ),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, TEXT, error + "\n"),
     }
 }
 

@@ -1,10 +1,10 @@
-//! Who comes to the admin listener: browsers, whose pages must not read anything.
+//! Who comes to the admin listener: browsers, whose pages must not read or change anything, and crowds, in which probes must get through.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use crate::common::broker::Broker;
-use crate::common::proxy::{PATIENCE, Proxy};
+use crate::common::proxy::{PATIENCE, Proxy, wait_until};
 use crate::reload::Reloading;
 use crate::setup::Setup;
 
@@ -30,6 +30,18 @@ impl Visitor {
             head.push(byte[0]);
         }
         String::from_utf8(head).unwrap().to_ascii_lowercase()
+    }
+
+    /// Asks something that is answered by `ok`, and whether it is: not if the connection is over.
+    fn is_served(&mut self) -> bool {
+        let asked = self
+            .0
+            .write_all(b"GET /livez HTTP/1.1\r\nhost: test\r\n\r\n");
+        if asked.is_err() || !self.head().starts_with("http/1.1 200 ") {
+            return false;
+        }
+        let mut body = [0; 3];
+        self.0.read_exact(&mut body).is_ok() && &body == b"ok\n"
     }
 }
 
@@ -137,4 +149,33 @@ fn names_of_the_configuration_are_answered_from_the_next_reload_on() {
         reloading.last("reloaded", "changes"),
         "admin.allowed_hosts changed"
     );
+}
+
+#[test]
+fn connections_that_are_kept_open_do_not_keep_a_probe_out() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    // As many as there may be. Each was served, as browsers and balancers are that keep theirs.
+    let mut kept: Vec<Visitor> = (0..64).map(|_| Visitor::come(&proxy)).collect();
+    for visitor in &mut kept {
+        assert!(visitor.is_served());
+    }
+    // Who asks again is not silent any more.
+    assert!(kept[0].is_served());
+    for _ in 0..2 {
+        assert!(Visitor::come(&proxy).is_served(), "at once");
+    }
+    let left: Vec<bool> = kept.iter_mut().map(Visitor::is_served).collect();
+    let gone: Vec<usize> = (0..left.len()).filter(|&n| !left[n]).collect();
+    assert_eq!(gone, [1], "the one that was silent longest, and no more");
+}
+
+#[test]
+fn connections_that_say_nothing_do_not_keep_a_probe_out() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let silent: Vec<Visitor> = (0..200).map(|_| Visitor::come(&proxy)).collect();
+    assert_eq!(proxy.get("/livez").0, 200);
+    drop(silent);
+    wait_until("all to be gone", || Visitor::come(&proxy).is_served());
 }

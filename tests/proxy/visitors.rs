@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::common::broker::Broker;
 use crate::common::proxy::{PATIENCE, Proxy, wait_until};
@@ -30,6 +31,13 @@ impl Visitor {
             head.push(byte[0]);
         }
         String::from_utf8(head).unwrap().to_ascii_lowercase()
+    }
+
+    /// Waits for the end of the connection.
+    fn rest(&mut self) {
+        let mut rest = Vec::new();
+        // How it ends is the kernel's to say where it had bytes that nobody read.
+        let _ = self.0.read_to_end(&mut rest);
     }
 
     /// Asks something that is answered by `ok`, and whether it is: not if the connection is over.
@@ -149,6 +157,60 @@ fn names_of_the_configuration_are_answered_from_the_next_reload_on() {
         reloading.last("reloaded", "changes"),
         "admin.allowed_hosts changed"
     );
+}
+
+#[test]
+fn a_page_does_not_change_the_log_level() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    assert_eq!(proxy.get("/log-level").1, "debug\n");
+    for origin in ["http://evil.example", "http://localhost", "null"] {
+        let host = format!("host: 127.0.0.1\r\norigin: {origin}\r\ncontent-length: 4\r\n");
+        let mut page = Visitor::come(&proxy);
+        page.say(&format!("PUT /log-level HTTP/1.1\r\n{host}\r\ninfo"));
+        let head = page.head();
+        assert!(head.starts_with("http/1.1 403 "), "{head}");
+    }
+    // What a browser asks before it lets a page of another site do so is not answered with a yes.
+    let asks =
+        "host: 127.0.0.1\r\norigin: http://evil.example\r\naccess-control-request-method: PUT\r\n";
+    let head = ask(&proxy, "OPTIONS /log-level", asks);
+    assert!(head.starts_with("http/1.1 405 "), "{head}");
+    assert!(!head.contains("access-control-allow"), "{head}");
+    assert_eq!(proxy.get("/log-level").1, "debug\n");
+}
+
+#[test]
+fn a_body_that_does_not_come_is_cut() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let mut visitor = Visitor::come(&proxy);
+    visitor.say("PUT /log-level HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\ntrac");
+    let head = visitor.head();
+    assert!(head.starts_with("http/1.1 408 "), "{head}");
+    visitor.rest();
+    assert_eq!(proxy.get("/log-level").1, "debug\n");
+}
+
+#[test]
+fn a_body_that_never_ends_is_cut_by_time_and_by_length() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    // So many bytes, one at a time and so long apart: the first is too slow for all that may come, the other too long.
+    for (pause, status) in [(Duration::from_millis(300), "408"), (Duration::ZERO, "400")] {
+        let mut visitor = Visitor::come(&proxy);
+        visitor.say("PUT /log-level HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n");
+        let mut sending = visitor.0.try_clone().unwrap();
+        let sender = std::thread::spawn(move || {
+            while sending.write_all(b"1\r\nx\r\n").is_ok() {
+                std::thread::sleep(pause);
+            }
+        });
+        let head = visitor.head();
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
+        sender.join().unwrap();
+    }
+    assert_eq!(proxy.get("/log-level").1, "debug\n");
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub mod server;
 mod service;
 pub mod session;
 pub mod status;
+mod text;
 pub mod transport;
 pub mod upstream;
 

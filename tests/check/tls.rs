@@ -12,8 +12,8 @@ use rustls::version::{TLS12, TLS13};
 use crate::cluster::{Act, Cluster};
 use crate::common::broker::Broker;
 use crate::common::certificates::{Authority, Files, Kind};
-use crate::look;
 use crate::trust::{Trust, asking, curious, path, provider, server};
+use crate::{command, finish, look};
 
 #[test]
 fn a_cluster_by_tls_is_found_in_good_order_and_its_certificates_are_told() {
@@ -26,6 +26,37 @@ fn a_cluster_by_tls_is_found_in_good_order_and_its_certificates_are_told() {
     assert_eq!(tls["names"][0], "localhost");
     assert_eq!(tls["issuer"], "CN=Test authority");
     assert!(tls["days_left"].as_i64() > Some(300_000), "{tls}");
+}
+
+#[test]
+fn names_in_certificates_are_escaped() {
+    let trust = Trust::called("Moc.\u{202e}live\u{1b}[2J\u{200b}");
+    let issuer = r"CN=Moc.\u{202e}live\u{1b}[2J\u{200b}";
+    let own = server(&trust.authority.server(&["localhost", "a\u{1b}[2J\nb"]));
+    let other = server(&trust.authority.server(&["b\u{7f}", "c.example.com"]));
+    let cluster = Cluster::by_tls(own, other, &[0]);
+    let report = trust.look(&cluster, &[]).faulty();
+    let tls = &report.json["bootstrap"]["tls"];
+    assert_eq!(tls["issuer"], issuer, "{:#}", report.json);
+    assert_eq!(tls["names"][1], r"a\u{1b}[2J\nb");
+    let finding = report.provokes(
+        "certificate-other-name",
+        Some(0),
+        "issue a certificate with",
+    );
+    let seen = finding["seen"].as_str().expect("a text");
+    for part in [issuer, r"CN=b\u{7f} for b\u{7f}, c.example.com"] {
+        assert!(seen.contains(part), "{part} in {seen}");
+    }
+    let outcome = finish(&mut command(&[
+        &cluster.target(),
+        "--tls",
+        "--tls-ca",
+        &trust.ca,
+    ]));
+    let is_wild = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{200b}');
+    assert!(!outcome.stdout.contains(is_wild), "{outcome:?}");
+    assert!(outcome.stdout.contains(issuer), "{outcome:?}");
 }
 
 #[test]

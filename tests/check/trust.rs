@@ -23,7 +23,12 @@ pub struct Trust {
 
 impl Trust {
     pub fn new() -> Self {
-        let authority = Authority::new("Test authority");
+        Trust::called("Test authority")
+    }
+
+    /// An authority of this name.
+    pub fn called(name: &str) -> Self {
+        let authority = Authority::new(name);
         let directory = tempfile::tempdir().expect("a temporary directory");
         let ca = path(&write(directory.path(), "ca.pem", authority.root_pem()));
         Trust {

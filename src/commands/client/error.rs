@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text;
+
 /// Characters of a problem that are told: some of it may be a peer's words, which have up to 16 MiB.
 const MOST: usize = 500;
 
@@ -81,24 +83,9 @@ impl fmt::Display for Error {
     }
 }
 
-/// Names and messages come from the network, and a terminal obeys control characters: they become spaces. What is long is cut.
-pub(crate) fn tamed(text: &str) -> String {
-    let mut characters = text.chars();
-    let begin = characters.by_ref().take(MOST);
-    let mut told: String = begin
-        .map(|c| if is_harmless(c) { c } else { ' ' })
-        .collect();
-    if characters.next().is_some() {
-        told.push('…');
-    }
-    told
-}
-
-/// Neither a control character nor one that has no width or turns the direction of what follows.
-fn is_harmless(c: char) -> bool {
-    let unseen = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
-    !c.is_control() && !unseen
+/// What peers said, fit to be shown.
+pub(crate) fn tamed(words: &str) -> String {
+    text::tamed(words, MOST)
 }
 
 #[cfg(test)]
@@ -110,7 +97,7 @@ mod tests {
         let told = Error::new("host\u{7}:9092", "\u{1b}[2Jfine\nportolan: done", "none");
         assert_eq!(
             told.to_string(),
-            "host :9092:  [2Jfine portolan: done\n    none"
+            "host\\u{7}:9092: \\u{1b}[2Jfine\\nportolan: done\n    none"
         );
         let told = Error::new("a:1", "é".repeat(MOST), "").to_string();
         assert_eq!(told, format!("a:1: {}", "é".repeat(MOST)));

@@ -11,6 +11,8 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Name;
 
+use crate::text;
+
 /// A certificate, as far as it matters here (RFC 5280).
 #[derive(Debug)]
 pub(super) struct Certificate<'a>(X509Certificate<'a>);
@@ -125,7 +127,7 @@ pub(crate) struct Shown {
     pub(crate) subject: String,
     /// Who signed it.
     pub(crate) issuer: String,
-    /// The names that it is for.
+    /// The names that it is for, fit to be shown, and not to be compared.
     pub(crate) names: Vec<String>,
     /// In seconds since 1970.
     pub(crate) not_before: i64,
@@ -139,7 +141,7 @@ pub(crate) fn shown(der: &CertificateDer<'_>) -> Result<Shown, String> {
     Ok(Shown {
         subject: certificate.subject(),
         issuer: certificate.issuer(),
-        names: certificate.names(),
+        names: certificate.names().into_iter().map(bounded).collect(),
         not_before: certificate.not_before(),
         not_after: certificate.not_after(),
     })
@@ -214,10 +216,9 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
 }
 
-/// One line of bounded length: names come from files, and go to logs.
-fn bounded(text: String) -> String {
-    let clean = text.chars().map(|c| if c.is_control() { '?' } else { c });
-    clean.take(200).collect()
+/// One line of bounded length: names come from files and from peers, and go to logs.
+fn bounded(name: String) -> String {
+    text::tamed(&name, 200)
 }
 
 /// Domain, organization, individual and extended validation.

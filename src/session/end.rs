@@ -243,7 +243,7 @@ impl EndReason {
             Self::ClientClosedMidFrame => ("client_closed_mid_frame", Nobody, ""),
             Self::BrokerClosedMidFrame => ("broker_closed_mid_frame", Nobody, ""),
             Self::DrainTimeout => ("drain_timeout", Operator,
-                "raise drain.grace if brokers need longer to answer"),
+                "raise drain.grace if brokers need longer; clients send again what was not answered, but records with acks=0 that had not reached the broker are lost"),
             Self::FirstBytesTimeout => ("first_bytes_timeout", Client,
                 "the client connected and sent no complete request; raise timeouts.first_bytes for very slow links"),
             Self::ClientStalled => ("client_stalled", Client,
@@ -331,7 +331,9 @@ impl fmt::Display for EndReason {
             Self::BrokerReset => f.write_str("the broker reset the connection"),
             Self::Idle => f.write_str("the connection was idle"),
             Self::Drained => f.write_str("drained"),
-            Self::DrainTimeout => f.write_str("drain.grace ran out with requests in flight"),
+            Self::DrainTimeout => {
+                f.write_str("drain.grace ran out before all was delivered and answered")
+            },
             Self::FirstBytesTimeout => f.write_str("no complete request within timeouts.first_bytes"),
             Self::ClientClosedMidFrame => f.write_str("the client closed the connection in the middle of a request"),
             Self::ClientStalled => f.write_str("the client took no bytes within timeouts.stalled_write"),

@@ -215,7 +215,8 @@ fn when_the_grace_is_over_connections_are_cut_and_the_log_says_so() {
     assert_eq!(line["in_flight"], 1);
     assert_eq!(
         line["remedy"],
-        "raise drain.grace if brokers need longer to answer"
+        "raise drain.grace if brokers need longer; clients send again what was not answered, but records with acks=0 that had \
+         not reached the broker are lost"
     );
 }
 

@@ -293,3 +293,31 @@ fn a_client_that_a_reload_denies_writes_nothing_more() {
     assert!(rest.is_empty(), "{} bytes", rest.len());
     wait_for_ends(&reloading.proxy, "not_allowed", 1);
 }
+
+/// Nobody waits for them, so the end says itself that they are lost.
+#[test]
+fn records_with_acks_0_that_a_broker_does_not_take_end_with_the_grace_and_the_log_says_so() {
+    let broker = Broker::start();
+    let mut proxy = Setup::with(&broker)
+        .section("[drain]\ngrace = \"200ms\"")
+        .start();
+    let (mut client, _link) = talking(&proxy, &broker);
+    // More than all buffers on the way hold.
+    let records = unheard(9, 64 << 20);
+    let sending = std::thread::spawn(move || client.try_send(&records).is_err());
+    proxy.wait_for_metric(
+        "portolan_node_bytes_total{cluster=\"main\",direction=\"request\",node=\"bootstrap\"}",
+        1e5,
+    );
+    proxy.terminate();
+    assert!(sending.join().unwrap(), "the client is cut");
+    assert_eq!(proxy.wait().code(), Some(0));
+    let line = proxy.wait_for_log("session ended: drain.grace ran out before all was delivered");
+    assert_eq!(line["reason"], "drain_timeout");
+    assert_eq!(
+        (&line["api"], &line["in_flight"]),
+        (&"Produce".into(), &0.into())
+    );
+    let remedy = line["remedy"].as_str().unwrap();
+    assert!(remedy.contains("records with acks=0 that had not reached the broker are lost"));
+}

@@ -4,7 +4,6 @@
 //! reached) is read where it is when somebody looks.
 
 mod cluster;
-mod counters;
 mod json;
 
 use std::collections::BTreeMap;

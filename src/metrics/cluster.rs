@@ -54,6 +54,28 @@ pub struct NodeBytes {
     pub(super) response: Place,
 }
 
+/// What was counted of one route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteCounts {
+    /// Client connections that are open.
+    pub connections: u64,
+    /// Client connections that were accepted.
+    pub connections_total: u64,
+    /// Bytes to its broker.
+    pub request_bytes: u64,
+    /// Bytes to clients.
+    pub response_bytes: u64,
+}
+
+/// How long so many took in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Took {
+    /// All together.
+    pub seconds: f64,
+    /// How many.
+    pub count: u64,
+}
+
 impl NodeBytes {
     /// Bytes went to the broker.
     pub fn request(&self, n: usize) {
@@ -86,6 +108,42 @@ impl ClusterMetrics {
     /// Where the bytes of a connection for this route are counted.
     pub fn node_bytes(&self, route: Route) -> Option<NodeBytes> {
         self.with_door(route.into(), |door| door.bytes.clone())?
+    }
+
+    /// What was counted of a route; nothing where there is none.
+    pub fn counts(&self, route: Route) -> RouteCounts {
+        let counts = self.with_door(route.into(), |door| {
+            let sum = |place| door.counters.sum(place);
+            let bytes = door.bytes.as_ref();
+            // What ends in between makes it one too many and never one too few.
+            let closed = sum(door.closed);
+            let opened = sum(door.opened);
+            RouteCounts {
+                connections: opened.saturating_sub(closed),
+                connections_total: opened,
+                request_bytes: bytes.map_or(0, |bytes| sum(bytes.request)),
+                response_bytes: bytes.map_or(0, |bytes| sum(bytes.response)),
+            }
+        });
+        counts.unwrap_or_default()
+    }
+
+    /// How long brokers took to answer, but for requests of these apis.
+    pub fn brokers_took(&self, without: &[i16]) -> Took {
+        let all = self.exchanges.seconds_without(without);
+        all.fold(Took::default(), |took, one| {
+            let (seconds, count) = one.totals(&self.counters);
+            Took {
+                seconds: took.seconds + seconds,
+                count: took.count + count,
+            }
+        })
+    }
+
+    /// How long this process took to pass on a request or an answer, of all apis.
+    pub fn frames_took(&self) -> Took {
+        let (seconds, count) = self.proxy_seconds.totals(&self.counters);
+        Took { seconds, count }
     }
 
     /// A client said which software it is; once for each connection. `None`: in words that no broker would accept.

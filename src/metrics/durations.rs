@@ -113,6 +113,18 @@ impl Histogram {
         histogram
     }
 
+    /// How many seconds were counted in all, and for how many.
+    pub(super) fn totals(self, counters: &Counters) -> (f64, u64) {
+        let buckets = 0..=self.bounds.micros.len();
+        let count = buckets.map(|n| counters.sum(self.first.plus(n))).sum();
+        (seconds(counters.sum(self.sum())), count)
+    }
+
+    /// Whether it is counted in the same places.
+    pub(super) fn is(self, other: Histogram) -> bool {
+        self.first == other.first
+    }
+
     fn sum(self) -> Place {
         self.first.plus(self.bounds.micros.len() + 1)
     }
@@ -151,6 +163,7 @@ mod tests {
         let nanos =
             2 * 10_000 + 4 * 10_001 + 8 * 1_000_000 + 16 * 1_000_001 + 32 * 3_000_000_000_u64;
         assert_eq!(proto.get_sample_sum(), nanos as f64 / 1e9);
+        assert_eq!(histogram.totals(&counters), (nanos as f64 / 1e9, 63));
         assert_eq!(counters.sum(Place::nth(0)), 0);
     }
 

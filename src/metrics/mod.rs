@@ -20,10 +20,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use clients::Clients;
 pub use clients::SeenSoftware;
 use cluster::DoorMetrics;
-pub use cluster::{ClusterMetrics, NodeBytes};
+pub use cluster::{ClusterMetrics, NodeBytes, RouteCounts, Took};
 use per_api::PerApi;
 use process::Process;
-use prometheus::proto::MetricFamily;
+pub use process::ProcessCounts;
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -290,15 +290,25 @@ impl Metrics {
         self.reloads.expires(cluster, side, not_after);
     }
 
-    /// The text that Prometheus scrapes (format 0.0.4).
-    pub fn render(&self) -> Result<String, prometheus::Error> {
-        TextEncoder::new().encode_to_string(&self.gather())
+    /// The client connections that are open.
+    pub fn open_connections(&self) -> u64 {
+        self.summed.open_connections()
     }
 
-    /// What [`Metrics::render`] writes.
-    pub fn gather(&self) -> Vec<MetricFamily> {
+    /// How many configurations were put into force after the start, and how many were refused.
+    pub fn reloads(&self) -> (u64, u64) {
+        self.reloads.counts()
+    }
+
+    /// What the operating system knows of this process.
+    pub fn process(&self) -> ProcessCounts {
+        self.process.counts()
+    }
+
+    /// The text that Prometheus scrapes (format 0.0.4).
+    pub fn render(&self) -> Result<String, prometheus::Error> {
         self.process.read();
-        self.registry.gather()
+        TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
 

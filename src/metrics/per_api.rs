@@ -52,6 +52,19 @@ impl PerApi<Exchanges> {
     }
 }
 
+impl PerApi<Exchanges> {
+    /// Where the times of all apis but these are counted.
+    pub(super) fn seconds_without(&self, apis: &[i16]) -> impl Iterator<Item = Histogram> {
+        let unknown = self.unknown.map(|unknown| unknown.seconds);
+        // Apis that are not let through have no times of their own.
+        let is_own = move |seconds: &Histogram| !unknown.is_some_and(|it| it.is(*seconds));
+        let known = self.by_key.iter().enumerate();
+        let known = known.filter(|(key, _)| !apis.iter().any(|api| *api as usize == *key));
+        let known = known.filter_map(|(_, exchanges)| Some(exchanges.as_ref()?.seconds));
+        known.filter(is_own).chain(unknown)
+    }
+}
+
 impl PerApi<Place> {
     /// Only the apis that can count here: a series that stays at zero for ever tells nobody anything.
     pub(super) fn with_addresses(

@@ -20,6 +20,17 @@ pub(super) struct Process {
     spliced_bytes: IntCounter,
 }
 
+/// What a process has of what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessCounts {
+    /// Open file descriptors.
+    pub open_fds: u64,
+    /// How many there may be.
+    pub max_fds: u64,
+    /// Resident memory.
+    pub resident_bytes: u64,
+}
+
 impl Process {
     /// Registers the gauges.
     pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
@@ -63,6 +74,17 @@ impl Process {
                 "Bytes that the kernel passed on from socket to socket, without a copy.",
             )?,
         })
+    }
+
+    /// What was read now.
+    pub(super) fn counts(&self) -> ProcessCounts {
+        self.read();
+        let number = |gauge: &IntGauge| u64::try_from(gauge.get()).unwrap_or(0);
+        ProcessCounts {
+            open_fds: number(&self.open_fds),
+            max_fds: number(&self.max_fds),
+            resident_bytes: number(&self.resident_bytes),
+        }
     }
 
     /// Reads what the system knows; on systems without /proc the values stay zero.

@@ -67,6 +67,11 @@ impl Reloads {
         }
     }
 
+    /// How many succeeded, and how many failed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.success.get(), self.failure.get())
+    }
+
     pub(super) fn last(&self, is_in_force: bool) {
         self.last.set(i64::from(is_in_force));
     }

@@ -140,6 +140,21 @@ enum Value {
     Histogram(Histogram),
 }
 
+impl Value {
+    /// As one number: of a histogram that of its observations.
+    fn number(self, counters: &Counters) -> u64 {
+        match self {
+            Value::Sum(place) => counters.sum(place),
+            Value::Difference(began, ended) => {
+                // What ends in between makes it one too many and never one too few.
+                let ended = counters.sum(ended);
+                counters.sum(began).saturating_sub(ended)
+            }
+            Value::Histogram(histogram) => histogram.totals(counters).1,
+        }
+    }
+}
+
 impl Series {
     /// What comes next begins where a cache line does.
     pub(super) fn begin_line(&mut self) {
@@ -236,6 +251,21 @@ impl Summed {
     }
 }
 
+impl Summed {
+    /// The connections that are open, also of clusters that a reload took out.
+    pub(super) fn open_connections(&self) -> u64 {
+        let clusters = self.0.clusters.lock();
+        let clusters = clusters.unwrap_or_else(PoisonError::into_inner);
+        let of_cluster = |cluster: &Cluster| -> u64 {
+            let series = cluster.series.iter();
+            let open = series.filter(|series| series.family == Family::Connections);
+            open.map(|series| series.value.number(&cluster.counters))
+                .sum()
+        };
+        clusters.iter().map(of_cluster).sum()
+    }
+}
+
 impl Collector for Summed {
     fn desc(&self) -> Vec<&Desc> {
         self.0.descriptions.iter().collect()
@@ -294,18 +324,11 @@ impl Cluster {
             // As the other families have them.
             labels.sort_by(|a, b| a.name().cmp(b.name()));
             let mut metric = Metric::from_label(labels);
-            let value = match series.value {
-                Value::Sum(place) => self.counters.sum(place),
-                Value::Difference(began, ended) => {
-                    // What ends in between makes it one too many and never one too few.
-                    let ended = self.counters.sum(ended);
-                    self.counters.sum(began).saturating_sub(ended)
-                }
-                Value::Histogram(histogram) => {
-                    metric.set_histogram(histogram.proto(&self.counters));
-                    return metric;
-                }
-            };
+            if let Value::Histogram(histogram) = series.value {
+                metric.set_histogram(histogram.proto(&self.counters));
+                return metric;
+            }
+            let value = series.value.number(&self.counters);
             if about.kind == MetricType::GAUGE {
                 let mut gauge = Gauge::default();
                 gauge.set_value(value as f64);

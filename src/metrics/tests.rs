@@ -135,3 +135,60 @@ fn counting_reaches_the_text() {
         assert!(text.contains(series), "{series} is missing in\n{text}");
     }
 }
+
+#[test]
+fn the_status_is_told_the_same_numbers_as_a_scrape() {
+    // Fetch is not to be counted; Vote is not let through, and has no times of its own.
+    let apis = [(0, "Produce"), (1, "Fetch"), (52, "Vote")];
+    let metrics = Metrics::new(&apis, &["client_closed"], 1).unwrap();
+    let node = Route::Node(NodeId(7));
+    let doors = [Route::Bootstrap.into(), node.into(), Door::Sni];
+    let cluster = metrics.cluster("main", &doors).unwrap();
+    let other = metrics.cluster("other", &[node.into()]).unwrap();
+    for _ in 0..3 {
+        cluster.connection_opened(node);
+    }
+    cluster.connection_opened(Door::Sni);
+    cluster.connection_opened(Door::Sni);
+    cluster.connection_moved(Door::Sni, node.into());
+    cluster.connection_closed(node, "client_closed");
+    other.connection_opened(node);
+    let bytes = cluster.node_bytes(node).unwrap();
+    bytes.request(10);
+    bytes.response(20);
+    let expected = RouteCounts {
+        connections: 3,
+        connections_total: 4,
+        request_bytes: 10,
+        response_bytes: 20,
+    };
+    assert_eq!(cluster.counts(node), expected);
+    assert_eq!(cluster.counts(Route::Bootstrap), RouteCounts::default());
+    assert_eq!(
+        cluster.counts(Route::Node(NodeId(8))),
+        RouteCounts::default()
+    );
+    assert_eq!(metrics.open_connections(), 3 + 1 + 1);
+    for (api, seconds) in [(0, 1), (0, 2), (1, 100), (52, 4), (4711, 8)] {
+        cluster.answered(api, Duration::from_secs(seconds));
+    }
+    let took = |seconds, count| Took { seconds, count };
+    assert_eq!(cluster.brokers_took(&[1]), took(15.0, 4));
+    assert_eq!(cluster.brokers_took(&[]), took(115.0, 5));
+    cluster.frames_passed(Duration::from_millis(500), 4);
+    assert_eq!(cluster.frames_took(), took(2.0, 4));
+    metrics.reloaded(true);
+    metrics.reloaded(false);
+    metrics.reloaded(false);
+    assert_eq!(metrics.reloads(), (1, 2));
+    let text = metrics.render().unwrap();
+    for series in [
+        r#"portolan_connections{cluster="main",route="node-7"} 3"#,
+        r#"portolan_connections_total{cluster="main",route="node-7"} 4"#,
+        r#"portolan_node_bytes_total{cluster="main",direction="response",node="7"} 20"#,
+        r#"portolan_request_seconds_sum{api="unknown",cluster="main"} 12"#,
+        r#"portolan_config_reloads_total{result="failure"} 2"#,
+    ] {
+        assert!(text.contains(series), "{series} is missing in\n{text}");
+    }
+}

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
+use kafka_protocol::messages::ApiKey;
 use serde::Serialize;
 
-use super::counters::Counters;
 use super::json::days_until;
 use crate::calendar::{rfc3339, utc};
 use crate::config::{NodeAddress, VirtualCluster};
@@ -13,12 +13,12 @@ use crate::session::Cluster;
 use crate::upstream::health::Known;
 
 /// Requests that brokers answer only when there is something to say: for records, or for the other members of a group.
-const WAITING: [&str; 5] = [
-    "Fetch",
-    "ShareFetch",
-    "JoinGroup",
-    "SyncGroup",
-    "ConsumerGroupHeartbeat",
+const WAITING: [i16; 5] = [
+    ApiKey::Fetch as i16,
+    ApiKey::ShareFetch as i16,
+    ApiKey::JoinGroup as i16,
+    ApiKey::SyncGroup as i16,
+    ApiKey::ConsumerGroupHeartbeat as i16,
 ];
 
 /// A virtual cluster.
@@ -31,7 +31,7 @@ pub(super) struct ClusterStatus {
     unmapped: Vec<Unmapped>,
     clients: Vec<Client>,
     certificates: Vec<Certificate>,
-    latency: Option<Latency>,
+    latency: Latency,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,33 +90,28 @@ struct Latency {
 }
 
 impl ClusterStatus {
-    pub(super) fn of(config: &VirtualCluster, cluster: &Cluster, counters: &Counters) -> Self {
+    pub(super) fn of(config: &VirtualCluster, cluster: &Cluster) -> Self {
         ClusterStatus {
             name: cluster.name.clone(),
             advertised_host: config.advertised_host.clone(),
             reachable: cluster.reachable(),
-            routes: routes(config, cluster, counters),
+            routes: routes(config, cluster),
             unmapped: unmapped(cluster),
             clients: clients(cluster),
             certificates: certificates(cluster),
-            latency: latency(&cluster.name, counters),
+            latency: latency(cluster),
         }
     }
 }
 
-fn routes(config: &VirtualCluster, cluster: &Cluster, counters: &Counters) -> Vec<RouteStatus> {
+fn routes(config: &VirtualCluster, cluster: &Cluster) -> Vec<RouteStatus> {
     let routes = cluster.routes();
     routes
-        .map(|route| route_status(route, config, cluster, counters))
+        .map(|route| route_status(route, config, cluster))
         .collect()
 }
 
-fn route_status(
-    route: Route,
-    config: &VirtualCluster,
-    cluster: &Cluster,
-    counters: &Counters,
-) -> RouteStatus {
+fn route_status(route: Route, config: &VirtualCluster, cluster: &Cluster) -> RouteStatus {
     let port = cluster.ports.as_ref().and_then(|map| port_of(map, route));
     let told = |map: &PortMap| {
         let port = port_of(map, route)?.advertised;
@@ -137,16 +132,7 @@ fn route_status(
             _ => cluster.upstream.address(id).map(|a| a.to_string()),
         },
     };
-    let (label, node) = (route.to_string(), node_label(route));
-    let of_route = [("cluster", &*cluster.name), ("route", &label)];
-    let bytes = |direction| {
-        let labels = [
-            ("cluster", &*cluster.name),
-            ("node", &*node),
-            ("direction", direction),
-        ];
-        counters.get("portolan_node_bytes_total", &labels)
-    };
+    let counts = cluster.metrics.counts(route);
     let Known {
         state,
         since,
@@ -169,18 +155,11 @@ fn route_status(
             reason: failure.reason,
             message: failure.message,
         }),
-        connections: counters.get("portolan_connections", &of_route),
-        connections_total: counters.get("portolan_connections_total", &of_route),
-        request_bytes: bytes("request"),
-        response_bytes: bytes("response"),
-        route: label,
-    }
-}
-
-fn node_label(route: Route) -> String {
-    match route {
-        Route::Bootstrap => "bootstrap".to_owned(),
-        Route::Node(id) => id.to_string(),
+        connections: counts.connections,
+        connections_total: counts.connections_total,
+        request_bytes: counts.request_bytes,
+        response_bytes: counts.response_bytes,
+        route: route.to_string(),
     }
 }
 
@@ -235,16 +214,14 @@ fn certificates(cluster: &Cluster) -> Vec<Certificate> {
     .collect()
 }
 
-fn latency(cluster: &str, counters: &Counters) -> Option<Latency> {
-    let labels = [("cluster", cluster)];
-    let broker = counters.histogram("portolan_request_seconds", &labels, &WAITING);
-    let own = counters.histogram("portolan_proxy_seconds", &labels, &[]);
-    let ((broker_seconds, requests), (own_seconds, frames)) = (broker?, own?);
-    // That histogram counts requests and answers, each by itself, and those of all apis.
-    let of_exchange = 2.0 * own_seconds / frames.max(1) as f64;
-    Some(Latency {
-        requests,
-        broker_seconds,
-        proxy_seconds: of_exchange * requests as f64,
-    })
+fn latency(cluster: &Cluster) -> Latency {
+    let brokers = cluster.metrics.brokers_took(&WAITING);
+    let frames = cluster.metrics.frames_took();
+    // Frames are requests and answers, each by itself, and those of all apis.
+    let of_exchange = 2.0 * frames.seconds / frames.count.max(1) as f64;
+    Latency {
+        requests: brokers.count,
+        broker_seconds: brokers.seconds,
+        proxy_seconds: of_exchange * brokers.count as f64,
+    }
 }

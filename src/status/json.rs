@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::Board;
 use super::cluster::ClusterStatus;
-use super::counters::Counters;
 use crate::calendar::utc;
 use crate::lifecycle::{Lifecycle, State};
 use crate::metrics::Metrics;
@@ -70,18 +69,18 @@ impl Board {
         life: &Lifecycle,
         connection_limit: usize,
     ) -> Result<String, serde_json::Error> {
-        let counters = Counters::new(metrics.gather());
         let in_force = self.in_force();
         let reloads = self.reloads().clone();
-        let connections = counters.sum("portolan_connections", &[]);
+        let connections = metrics.open_connections();
         let of_config = in_force.config.clusters.values();
         let clusters = of_config
             .filter_map(|config| {
                 let cluster = in_force.clusters.get(&config.name)?.load();
-                Some(ClusterStatus::of(config, &cluster, &counters))
+                Some(ClusterStatus::of(config, &cluster))
             })
             .collect();
-        let count = |result| counters.sum("portolan_config_reloads_total", &[("result", result)]);
+        let (success, failure) = metrics.reloads();
+        let process = metrics.process();
         let status = Status {
             version: env!("CARGO_PKG_VERSION"),
             commit: crate::COMMIT,
@@ -95,19 +94,16 @@ impl Board {
             config: Config {
                 file: reloads.file.map(|file| file.display().to_string()),
                 loaded: reloads.loaded.map(utc),
-                reloads: Reloads {
-                    success: count("success"),
-                    failure: count("failure"),
-                },
+                reloads: Reloads { success, failure },
                 last_fault: reloads.fault.map(|(at, message)| Fault {
                     at: utc(at),
                     message,
                 }),
             },
             process: Process {
-                open_fds: counters.sum("portolan_open_fds", &[]),
-                max_fds: counters.sum("portolan_max_fds", &[]),
-                resident_bytes: counters.sum("process_resident_memory_bytes", &[]),
+                open_fds: process.open_fds,
+                max_fds: process.max_fds,
+                resident_bytes: process.resident_bytes,
                 threads: self.threads,
                 connections,
                 connection_limit,

@@ -19,6 +19,7 @@ pub mod client;
 pub mod dns;
 pub mod frames;
 pub mod haproxy;
+pub mod helm;
 pub mod mount;
 pub mod proxy;
 pub mod received;

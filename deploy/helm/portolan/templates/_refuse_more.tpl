@@ -1,0 +1,145 @@
+{{/* The rest of what "portolan.refuse" asks. */}}
+
+{{- define "portolan.refuse.tls" -}}
+{{- $faults := list -}}
+{{- $tls := .values.tls.client -}}
+{{- $manager := $tls.certManager -}}
+{{- if and $tls.existingSecret $manager.enabled -}}
+{{- $faults = append $faults "tls.client: existingSecret and certManager.enabled are both set; take one out: a Secret that you have, or one that cert-manager makes" -}}
+{{- end -}}
+{{- if and $manager.enabled (not $manager.issuerRef.name) -}}
+{{- $faults = append $faults "tls.client.certManager.issuerRef.name is empty; write the name of the Issuer or ClusterIssuer" -}}
+{{- end -}}
+{{- if and $manager.enabled (not .values.advertised.host) (not .plan.names) (not $manager.dnsNames) -}}
+{{- $faults = append $faults "tls.client.certManager.dnsNames is empty, and the chart does not know the host either; write the names that clients connect to" -}}
+{{- end -}}
+{{- $of := list -}}
+{{- range $name, $value := dict "clientAuth" $tls.clientAuth "clientCa.secret" $tls.clientCa.secret "ticketKeysSecret" $tls.ticketKeysSecret -}}
+{{- if and $value (ne $value "none") -}}{{- $of = append $of (printf "tls.client.%s" $name) -}}{{- end -}}
+{{- end -}}
+{{- if and $of (not .plan.isTls) -}}
+{{- $faults = append $faults (printf "%s: clients have no TLS; set tls.client.existingSecret or tls.client.certManager.enabled, too" (join ", " $of)) -}}
+{{- end -}}
+{{- if not $tls.clientCa.secret -}}
+{{- if has $tls.clientAuth (list "optional" "required") -}}
+{{- $faults = append $faults (printf "tls.client.clientAuth is %s, but nothing says who signs certificates of clients; set tls.client.clientCa.secret" $tls.clientAuth) -}}
+{{- end -}}
+{{- if $tls.clientCa.crlKey -}}
+{{- $faults = append $faults "tls.client.clientCa.crlKey is set, but clientCa.secret, which is to have it, is not; set tls.client.clientCa.secret" -}}
+{{- end -}}
+{{- else if eq (default "" $tls.clientAuth) "none" -}}
+{{- $faults = append $faults "tls.client.clientCa.secret has no effect with clientAuth \"none\"; write tls.client.clientAuth: required, or optional" -}}
+{{- end -}}
+{{- $proxy := .values.proxyProtocol -}}
+{{- if and (ne $proxy.mode "off") (not $proxy.trustedNetworks) -}}
+{{- $faults = append $faults (printf "proxyProtocol.trustedNetworks is empty, and mode is %s: nobody's header would be believed; write the networks of the load balancer, such as [10.0.0.0/16]" $proxy.mode) -}}
+{{- else if and (eq $proxy.mode "off") $proxy.trustedNetworks -}}
+{{- $faults = append $faults "proxyProtocol.trustedNetworks has no effect with mode \"off\"; write proxyProtocol.mode: required" -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
+{{- define "portolan.refuse.upstream" -}}
+{{- $faults := list -}}
+{{- $upstream := .values.tls.upstream -}}
+{{- if and (not $upstream.enabled) (or $upstream.caSecret $upstream.clientSecret $upstream.serverName) -}}
+{{- $faults = append $faults "tls.upstream: caSecret, clientSecret and serverName have no effect while enabled is false; write tls.upstream.enabled: true" -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
+{{- define "portolan.refuse.service" -}}
+{{- $faults := list -}}
+{{- $service := .values.service -}}
+{{- $profile := .values.profile -}}
+{{- if and $service.internal (not (has $profile (list "aws-nlb" "gke" "aks"))) -}}
+{{- $faults = append $faults (printf "service.internal: the profile %s does not know how to say it; write service.internal: false, and in service.annotations what your load balancer wants" $profile) -}}
+{{- end -}}
+{{- if ne $service.type "LoadBalancer" -}}
+{{- range $name, $value := dict "sourceRanges" $service.sourceRanges "loadBalancerIP" $service.loadBalancerIP "loadBalancerClass" $service.loadBalancerClass "internal" $service.internal -}}
+{{- if $value -}}
+{{- $faults = append $faults (printf "service.%s has no effect with type %s; write service.type: LoadBalancer, or take it out" $name $service.type) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $class := default .plan.profile.loadBalancerClass $service.loadBalancerClass -}}
+{{- if and (eq $profile "aws-nlb") (ne $class "service.k8s.aws/nlb") -}}
+{{- $faults = append $faults (printf "service.loadBalancerClass: %q is not that of the profile aws-nlb, whose annotations nobody would read; write service.k8s.aws/nlb, or profile: generic" $class) -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
+{{- define "portolan.refuse.lifetime" -}}
+{{- $faults := list -}}
+{{- $given := int .plan.terminationSeconds -}}
+{{- $needed := int .plan.neededSeconds -}}
+{{- if lt $given $needed -}}
+{{- $faults = append $faults (printf "drain.terminationGracePeriodSeconds: after %d s the kubelet would kill in the middle of lame duck (%s) + grace (%s) + 15 s; write %d or more, or leave it out" $given .plan.lameDuck .plan.grace $needed) -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
+{{- define "portolan.refuse.pods" -}}
+{{- $faults := list -}}
+{{- $hpa := .values.hpa -}}
+{{- if $hpa.enabled -}}
+{{- if lt (int $hpa.maxReplicas) (int $hpa.minReplicas) -}}
+{{- $faults = append $faults (printf "hpa.maxReplicas: %d is less than hpa.minReplicas %d; write %d or more" (int $hpa.maxReplicas) (int $hpa.minReplicas) (int $hpa.minReplicas)) -}}
+{{- end -}}
+{{- if and $hpa.targetCPUUtilization (not (dig "requests" "cpu" "" .values.resources)) -}}
+{{- $faults = append $faults "hpa.targetCPUUtilization is a percentage of resources.requests.cpu, which is not set; write resources.requests.cpu: 250m, or hpa.targetCPUUtilization: null and hpa.metrics" -}}
+{{- end -}}
+{{- if not (or $hpa.targetCPUUtilization $hpa.metrics) -}}
+{{- $faults = append $faults "hpa has nothing to go by; write hpa.targetCPUUtilization: 60, or hpa.metrics" -}}
+{{- end -}}
+{{- end -}}
+{{- $rollout := .values.rollout -}}
+{{- if and (has (toString $rollout.maxUnavailable) (list "0" "0%")) (has (toString $rollout.maxSurge) (list "0" "0%")) -}}
+{{- $faults = append $faults "rollout: with maxUnavailable and maxSurge 0 no pod can ever be replaced; write rollout.maxSurge: 1" -}}
+{{- end -}}
+{{- if and .values.podMonitor.enabled .values.serviceMonitor.enabled -}}
+{{- $faults = append $faults "podMonitor.enabled and serviceMonitor.enabled are both true, and everything would be counted twice; take one out" -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
+{{- define "portolan.refuse.policy" -}}
+{{- $faults := list -}}
+{{- $policy := .values.networkPolicy -}}
+{{- if $policy.enabled -}}
+{{- if and (eq .values.profile "aws-nlb") (not $policy.healthCheckNetworks) -}}
+{{- $faults = append $faults "networkPolicy.healthCheckNetworks is empty: the NLB could not check /lbz and would send nobody; write the networks of its subnets, such as [10.0.0.0/16]" -}}
+{{- end -}}
+{{- if and (not $policy.kafka) (has "" (include "portolan.kafkaNamespaces" .root | fromJsonArray)) -}}
+{{- $faults = append $faults "networkPolicy.kafka is empty, and kafka.bootstrapServers do not tell the namespace; write the peers, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kafka}}}]" -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
+{{- define "portolan.refuse.config" -}}
+{{- $faults := list -}}
+{{- $own := dict
+  "bootstrap_servers" "kafka.bootstrapServers"
+  "advertised_host" "advertised.host"
+  "advertised_from_service" "advertised.fromService"
+  "advertise" "advertised.dialled"
+  "listen_address" "listenAddress"
+  "bootstrap_port" "ports.bootstrap"
+  "proxy_protocol" "proxyProtocol.mode"
+  "proxy_protocol_from" "proxyProtocol.trustedNetworks"
+  "nodes" "brokers"
+  "sni" "sni"
+  "tls" "tls.client"
+  "upstream_tls" "tls.upstream" -}}
+{{- range $table, $keys := .values.config -}}
+{{- range $key, $value := $keys -}}
+{{- if and (eq $table "cluster") (hasKey $own $key) -}}
+{{- $faults = append $faults (printf "config.cluster.%s: the chart writes this key itself; set %s instead" $key (get $own $key)) -}}
+{{- else if or (kindIs "map" $value) (kindIs "invalid" $value) -}}
+{{- $faults = append $faults (printf "config.%s.%s is no value of Portolan's file; write a text, a number, true, false or a list of them" $table $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}

@@ -9,6 +9,18 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agreement;
+mod certificates;
+mod monitoring;
+mod objects;
+mod profiles;
+mod readme;
+mod refusals;
+mod refusals_more;
+mod render;
+mod schema;
+mod security;
+
 use common::helm::Helm;
 
 #[test]

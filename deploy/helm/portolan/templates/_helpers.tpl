@@ -135,7 +135,9 @@ seccompProfile:
 {{- range $plan.servers -}}
 {{- $labels := regexReplaceAll ":[0-9]*$" . "" | splitList "." -}}
 {{- $namespace := "" -}}
-{{- if eq (len $labels) 1 -}}
+{{- if contains "]" . -}}
+{{- $namespace = "" -}}
+{{- else if eq (len $labels) 1 -}}
 {{- $namespace = $.Release.Namespace -}}
 {{- else if and (has "svc" $labels) (ge (len $labels) 3) -}}
 {{- $namespace = regexFind "[^.]+[.]svc([.]|$)" (join "." $labels) | splitList "." | first -}}

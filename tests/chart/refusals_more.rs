@@ -1,0 +1,222 @@
+//! What else is refused: of TLS, the Service, times, pods, network policies and free parts of the config.
+
+use crate::common::helm::Helm;
+use crate::refusals::{refused, refused_all};
+use crate::render::TWO;
+
+#[test]
+fn two_certificates() {
+    refused(
+        "{tls: {client: {existingSecret: a, certManager: {enabled: true, issuerRef: {name: b}}}}}",
+        "tls.client: existingSecret and certManager.enabled are both set; take one out",
+    );
+}
+
+#[test]
+fn a_certificate_of_nobody_or_for_no_name() {
+    refused(
+        "{tls: {client: {certManager: {enabled: true}}}}",
+        "tls.client.certManager.issuerRef.name is empty; write the name of the Issuer or ClusterIssuer",
+    );
+    refused(
+        "{advertised: {host: '', fromService: true}, tls: {client: {certManager: {enabled: true, issuerRef: {name: b}}}}}",
+        "tls.client.certManager.dnsNames is empty, and the chart does not know the host either; write the names that clients \
+         connect to",
+    );
+}
+
+#[test]
+fn parts_of_tls_without_tls() {
+    refused(
+        "{tls: {client: {ticketKeysSecret: a, clientCa: {secret: b}}}}",
+        "tls.client.clientCa.secret, tls.client.ticketKeysSecret: clients have no TLS; set tls.client.existingSecret or \
+         tls.client.certManager.enabled, too",
+    );
+}
+
+#[test]
+fn certificates_of_clients_that_nobody_signs_or_wants() {
+    refused(
+        "{tls: {client: {existingSecret: a, clientAuth: required}}}",
+        "tls.client.clientAuth is required, but nothing says who signs certificates of clients; set \
+         tls.client.clientCa.secret",
+    );
+    refused(
+        "{tls: {client: {existingSecret: a, clientAuth: none, clientCa: {secret: b}}}}",
+        "tls.client.clientCa.secret has no effect with clientAuth \"none\"; write tls.client.clientAuth: required, or optional",
+    );
+    refused(
+        "{tls: {client: {existingSecret: a, clientCa: {crlKey: ca.crl}}}}",
+        "tls.client.clientCa.crlKey is set, but clientCa.secret, which is to have it, is not; set \
+         tls.client.clientCa.secret",
+    );
+}
+
+#[test]
+fn tls_towards_brokers_that_is_off() {
+    refused(
+        "{tls: {upstream: {caSecret: a}}}",
+        "caSecret, clientSecret and serverName have no effect while enabled is false; write tls.upstream.enabled: true",
+    );
+}
+
+#[test]
+fn headers_that_nobody_is_believed() {
+    refused(
+        "{proxyProtocol: {mode: required}}",
+        "proxyProtocol.trustedNetworks is empty, and mode is required: nobody's header would be believed; write the networks \
+         of the load balancer, such as [10.0.0.0/16]",
+    );
+    refused(
+        "{proxyProtocol: {trustedNetworks: [10.0.0.0/8]}}",
+        "proxyProtocol.trustedNetworks has no effect with mode \"off\"; write proxyProtocol.mode: required",
+    );
+}
+
+#[test]
+fn an_internal_balancer_that_the_profile_cannot_say() {
+    for profile in ["generic", "metallb", "k3s"] {
+        refused(
+            &format!("{{profile: {profile}, service: {{internal: true}}}}"),
+            &format!(
+                "service.internal: the profile {profile} does not know how to say it; write service.internal: false, and in \
+                 service.annotations what your load balancer wants"
+            ),
+        );
+    }
+}
+
+#[test]
+fn what_only_a_load_balancer_has() {
+    for (key, value) in [
+        ("sourceRanges", "[10.0.0.0/8]"),
+        ("loadBalancerIP", "192.0.2.1"),
+        ("loadBalancerClass", "example.com/balancer"),
+    ] {
+        refused(
+            &format!("{{service: {{type: ClusterIP, {key}: {value}}}}}"),
+            &format!(
+                "service.{key} has no effect with type ClusterIP; write service.type: LoadBalancer, or take it out"
+            ),
+        );
+    }
+}
+
+#[test]
+fn the_class_of_another_than_the_profile() {
+    refused(
+        "{profile: aws-nlb, service: {loadBalancerClass: example.com/balancer}}",
+        "service.loadBalancerClass: \"example.com/balancer\" is not that of the profile aws-nlb, whose annotations nobody \
+         would read; write service.k8s.aws/nlb, or profile: generic",
+    );
+}
+
+#[test]
+fn an_end_before_the_end() {
+    refused(
+        "{drain: {terminationGracePeriodSeconds: 59}}",
+        "drain.terminationGracePeriodSeconds: after 59 s the kubelet would kill in the middle of lame duck (15s) + grace (30s) \
+         + 15 s; write 60 or more, or leave it out",
+    );
+    refused(
+        "{profile: aws-nlb, drain: {terminationGracePeriodSeconds: 60}}",
+        "lame duck (180s) + grace (105s) + 15 s; write 300 or more",
+    );
+    refused(
+        "{drain: {lameDuck: 1500ms, grace: 2m, terminationGracePeriodSeconds: 136}}",
+        "lame duck (1500ms) + grace (2m) + 15 s; write 137 or more",
+    );
+}
+
+#[test]
+fn an_autoscaler_that_cannot_work() {
+    refused(
+        "{hpa: {enabled: true, minReplicas: 3, maxReplicas: 2}}",
+        "hpa.maxReplicas: 2 is less than hpa.minReplicas 3; write 3 or more",
+    );
+    refused(
+        "{hpa: {enabled: true}, resources: {requests: {cpu: null}}}",
+        "hpa.targetCPUUtilization is a percentage of resources.requests.cpu, which is not set; write resources.requests.cpu: \
+         250m, or hpa.targetCPUUtilization: null and hpa.metrics",
+    );
+    refused(
+        "{hpa: {enabled: true, targetCPUUtilization: null}}",
+        "hpa has nothing to go by; write hpa.targetCPUUtilization: 60, or hpa.metrics",
+    );
+}
+
+#[test]
+fn pods_that_can_never_be_replaced() {
+    for nothing in ["0", "'0%'"] {
+        refused(
+            &format!("{{rollout: {{maxSurge: {nothing}}}}}"),
+            "rollout: with maxUnavailable and maxSurge 0 no pod can ever be replaced; write rollout.maxSurge: 1",
+        );
+    }
+}
+
+#[test]
+fn two_monitors() {
+    refused(
+        "{podMonitor: {enabled: true}, serviceMonitor: {enabled: true}}",
+        "podMonitor.enabled and serviceMonitor.enabled are both true, and everything would be counted twice; take one out",
+    );
+}
+
+#[test]
+fn policies_that_shut_out_who_must_come_in() {
+    refused(
+        "{profile: aws-nlb, networkPolicy: {enabled: true}}",
+        "networkPolicy.healthCheckNetworks is empty: the NLB could not check /lbz and would send nobody; write the networks of \
+         its subnets, such as [10.0.0.0/16]",
+    );
+    for servers in [
+        "10.1.2.3:9092",
+        "kafka.example.com:9092",
+        "[2001:db8::1]:9092",
+    ] {
+        refused(
+            &format!(
+                "{{kafka: {{bootstrapServers: '{servers}'}}, networkPolicy: {{enabled: true}}}}"
+            ),
+            "networkPolicy.kafka is empty, and kafka.bootstrapServers do not tell the namespace; write the peers, such as",
+        );
+    }
+}
+
+#[test]
+fn keys_that_the_chart_writes_itself() {
+    refused(
+        "{config: {cluster: {bootstrap_port: 9000}}}",
+        "config.cluster.bootstrap_port: the chart writes this key itself; set ports.bootstrap instead",
+    );
+    refused(
+        "{config: {cluster: {tls: {certificate: a}}}}",
+        "config.cluster.tls: the chart writes this key itself; set tls.client instead",
+    );
+    refused(
+        "{config: {limits: {connections: {most: 5}}}}",
+        "config.limits.connections is no value of Portolan's file; write a text, a number, true, false or a list of them",
+    );
+}
+
+#[test]
+fn both_majors_of_helm_say_everything_that_is_wrong_at_once() {
+    for helm in [Helm::Three, Helm::Four] {
+        refused_all(
+            helm,
+            &[
+                TWO,
+                "{brokers: {ids: '3-1'}, ports: {admin: 9092}, service: {internal: true}, podMonitor: {enabled: true}, \
+                 serviceMonitor: {enabled: true}, profile: k3s, sni: {mode: only}, drain: {terminationGracePeriodSeconds: 9}}",
+            ],
+            &[
+                "brokers.ids: \"3-1\" runs backwards",
+                "sni.mode is only, but clients have no TLS",
+                "service.internal: the profile k3s",
+                "drain.terminationGracePeriodSeconds: after 9 s",
+                "podMonitor.enabled and serviceMonitor.enabled",
+            ],
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! What one value may be: the schema knows each of them, and nothing else.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::common::helm::{Helm, chart};
+use crate::render::{TWO, render};
+
+/// Both majors of Helm refuse these values by the schema, and name the key.
+fn refused(values: &str, key: &str) {
+    for helm in [Helm::Three, Helm::Four] {
+        let Some(rendered) = render(helm, &[TWO, values]) else {
+            return;
+        };
+        let said = rendered.err();
+        let said = said.unwrap_or_else(|| panic!("{values} is accepted"));
+        assert!(said.contains("schema"), "{values}: {said}");
+        // One says a.b, the other /a/b.
+        let slashes = key.replace('.', "/");
+        assert!(
+            said.contains(key) || said.contains(&slashes),
+            "{values}: {key}\n{said}"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_is_not_known() {
+    refused("{replica: 3}", "replica");
+    refused("{tls: {client: {secret: a}}}", "tls.client");
+}
+
+#[test]
+fn a_word_that_is_none_of_those() {
+    refused("{profile: eks}", "profile");
+    refused(
+        "{service: {externalTrafficPolicy: local}}",
+        "service.externalTrafficPolicy",
+    );
+    refused("{service: {type: ExternalName}}", "service.type");
+    refused("{proxyProtocol: {mode: on}}", "proxyProtocol.mode");
+    refused("{sni: {mode: yes}}", "sni.mode");
+    refused(
+        "{tls: {client: {minVersion: '1.1'}}}",
+        "tls.client.minVersion",
+    );
+    refused("{log: {level: verbose}}", "log.level");
+}
+
+#[test]
+fn a_port_that_takes_privileges_or_is_none() {
+    refused("{ports: {bootstrap: 443}}", "ports.bootstrap");
+    refused("{ports: {admin: 80}}", "ports.admin");
+    refused("{ports: {brokers: {first: 65536}}}", "ports.brokers.first");
+    refused("{ports: {brokers: {count: 0}}}", "ports.brokers.count");
+    refused("{ports: {brokers: {count: 1001}}}", "ports.brokers.count");
+    refused("{ports: {admin: '9644'}}", "ports.admin");
+}
+
+#[test]
+fn numbers_and_times_out_of_bounds() {
+    refused("{replicas: 0}", "replicas");
+    refused("{drain: {lameDuck: 15}}", "drain.lameDuck");
+    refused("{drain: {grace: 30 seconds}}", "drain.grace");
+    refused("{pdb: {maxUnavailable: 0}}", "pdb.maxUnavailable");
+    refused("{rollout: {maxSurge: many}}", "rollout.maxSurge");
+}
+
+#[test]
+fn texts_of_another_form() {
+    refused(
+        "{service: {sourceRanges: [10.0.0.1]}}",
+        "service.sourceRanges.0",
+    );
+    refused(
+        "{service: {annotations: {a: true}}}",
+        "service.annotations.a",
+    );
+    refused("{image: {digest: abc}}", "image.digest");
+    refused(
+        "{tls: {client: {existingSecret: My Secret}}}",
+        "tls.client.existingSecret",
+    );
+    refused("{kafka: {clusterName: a.b}}", "kafka.clusterName");
+    refused(
+        "{kafka: {bootstrapServers: 9092}}",
+        "kafka.bootstrapServers",
+    );
+}
+
+/// Whether values and schema have the same keys, from `path` on down.
+fn same(path: &str, values: &Value, schema: &Value) {
+    let Some(known) = schema["properties"].as_object() else {
+        // A map of whatever keys Kubernetes or Portolan has, or no map.
+        let is_open = schema["additionalProperties"] != false;
+        assert!(is_open, "{path}: no key is allowed");
+        let is_map = values.as_object().is_some_and(|map| !map.is_empty());
+        let may_be_map = schema["type"] == "object";
+        assert!(!is_map || may_be_map, "{path}: the schema has no map");
+        return;
+    };
+    assert_eq!(schema["additionalProperties"], false, "{path}");
+    let values = values
+        .as_object()
+        .unwrap_or_else(|| panic!("{path}: no map"));
+    for key in values.keys() {
+        assert!(known.contains_key(key), "{path}.{key} is not in the schema");
+    }
+    for (key, schema) in known {
+        // Helm's own.
+        if path.is_empty() && key == "global" {
+            continue;
+        }
+        let value = values.get(key);
+        let value = value.unwrap_or_else(|| panic!("{path}.{key} is not in values.yaml"));
+        same(&format!("{path}.{key}"), value, schema);
+    }
+}
+
+#[test]
+fn values_and_schema_have_the_same_keys() {
+    let text = |name: &str| fs::read_to_string(chart().join(name)).expect("it can be read");
+    let values = serde_norway::from_str(&text("values.yaml")).expect("YAML");
+    let schema = serde_json::from_str(&text("values.schema.json")).expect("JSON");
+    same("", &values, &schema);
+}

@@ -1,5 +1,6 @@
 //! The admin listener: is this process alive, is it ready, what does it count, and how much does it log.
 
+mod announced;
 mod headers;
 mod host;
 mod log_level;
@@ -22,6 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tracing::debug;
 
 use headers::with_headers;
@@ -128,12 +130,17 @@ pub async fn serve(listener: TcpListener, state: AdminState, shutdown: impl Futu
                     let state = state.clone();
                     async move { Ok::<_, Infallible>(with_headers(answer(request, state).await)) }
                 });
+                let announced = timeout(HEADER_TIMEOUT, announced::past_header(stream));
+                let Ok(Ok(stream)) = announced.await else {
+                    return;
+                };
+                let stream = std::pin::pin!(stream);
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIMEOUT)
                     .serve_connection(TokioIo::new(stream), service);
                 // How a probe's connection ends is of no interest.
-                let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+                let _ = timeout(CONNECTION_TIMEOUT, connection).await;
             })
             .await;
     }

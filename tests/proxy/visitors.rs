@@ -241,3 +241,30 @@ fn connections_that_say_nothing_do_not_keep_a_probe_out() {
     drop(silent);
     wait_until("all to be gone", || Visitor::come(&proxy).is_served());
 }
+
+#[test]
+fn checks_of_balancers_may_begin_with_a_proxy_header() {
+    let broker = Broker::start();
+    let proxy = Setup::with(&broker).start();
+    let signature = b"\r\n\r\n\0\r\nQUIT\n";
+    // LOCAL, as of the balancer's own connections; and on behalf of somebody, whom nobody believes.
+    let local = [&signature[..], &[0x20, 0, 0, 0]].concat();
+    let from = [&signature[..], &[0x21, 0x11, 0, 12], &[10; 12]].concat();
+    let text = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n".to_vec();
+    for header in [local, from, text] {
+        let mut whole = Visitor::come(&proxy);
+        whole.0.write_all(&header).unwrap();
+        assert!(whole.is_served(), "{header:?}");
+        assert!(whole.is_served(), "and again");
+        let mut in_pieces = Visitor::come(&proxy);
+        for byte in &header {
+            in_pieces.0.write_all(&[*byte]).unwrap();
+        }
+        assert!(in_pieces.is_served(), "{header:?} in pieces");
+    }
+    // Of a version that there is not.
+    let mut malformed = Visitor::come(&proxy);
+    malformed.0.write_all(signature).unwrap();
+    malformed.0.write_all(&[0x30, 0, 0, 0]).unwrap();
+    assert!(!malformed.is_served());
+}

@@ -26,86 +26,21 @@ mod tls;
 mod trust;
 mod users;
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
+pub use common::command::finish;
+use common::command::portolan;
 use serde_json::Value;
-
-/// How long a run may take; the longest steps here wait for 5 seconds, a few times.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// What a run left behind.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The exit code.
-    pub code: Option<i32>,
-    /// The results.
-    pub stdout: String,
-    /// Everything else.
-    pub stderr: String,
-}
 
 /// `portolan check` with these arguments and without any variable of ours in its environment. No step takes long here, but where
 /// that is what is tested.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
-    command.arg("check").args(arguments);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PORTOLAN_") {
-            command.env_remove(name);
-        }
-    }
+    let mut command = portolan(["check"]);
+    command.args(arguments);
     if !arguments.contains(&"--timeout") {
         command.args(["--timeout", "20s"]);
     }
     command
-}
-
-/// Runs to the end.
-pub fn finish(command: &mut Command) -> Outcome {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the portolan binary runs");
-    let stdout = child.stdout.take().map(collect);
-    let stderr = child.stderr.take().map(collect);
-    let code = wait(&mut child);
-    let text = |reader: Option<JoinHandle<String>>| {
-        let reader = reader.expect("it is piped");
-        reader.join().expect("it was read")
-    };
-    Outcome {
-        code,
-        stdout: text(stdout),
-        stderr: text(stderr),
-    }
-}
-
-fn wait(child: &mut Child) -> Option<i32> {
-    let begin = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().expect("a child can be waited for") {
-            return status.code();
-        }
-        if begin.elapsed() > PATIENCE {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("check does not end");
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        stream.read_to_string(&mut text).expect("it is text");
-        text
-    })
 }
 
 /// What was found, as JSON.

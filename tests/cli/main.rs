@@ -22,11 +22,9 @@ mod service;
 mod serving;
 mod version;
 
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io::Write;
 
-use common::proxy::PATIENCE;
+pub use common::command::{Outcome, collect, finish_reading as finish, portolan, wait};
 
 /// A configuration that is accepted, with the ports 9092 to 9095.
 pub const GOOD: &str = "\
@@ -39,80 +37,9 @@ port = 9093
 address = \"kafka-{node_id}.kafka:9092\"
 ";
 
-/// What a command left behind.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The exit code; `None` where a signal ended it.
-    pub code: Option<i32>,
-    /// The results.
-    pub stdout: String,
-    /// Everything else.
-    pub stderr: String,
-}
-
-/// The program with these arguments and without any variable of ours in its environment.
-pub fn portolan<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
-    command.args(arguments);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PORTOLAN_") {
-            command.env_remove(name);
-        }
-    }
-    command.env_remove("NO_COLOR");
-    command
-}
-
 /// Runs a command to its end with nothing to read.
 pub fn run<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Outcome {
     finish(&mut portolan(arguments), "")
-}
-
-/// Runs a command to its end with text on its standard input.
-pub fn finish(command: &mut Command, stdin: &str) -> Outcome {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the portolan binary runs");
-    let mut input = child.stdin.take().expect("stdin is piped");
-    // A command that does not read its input may be gone already.
-    let _ = input.write_all(stdin.as_bytes());
-    drop(input);
-    let stdout = collect(child.stdout.take());
-    let stderr = collect(child.stderr.take());
-    let code = wait(&mut child);
-    Outcome {
-        code,
-        stdout: stdout.join().expect("it was read"),
-        stderr: stderr.join().expect("it was read"),
-    }
-}
-
-/// Reads a stream to its end, beside whatever else is done.
-pub fn collect(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
-    let mut stream = stream.expect("it is piped");
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        stream.read_to_string(&mut text).expect("it is text");
-        text
-    })
-}
-
-/// Waits for the end of a process, and kills it where that does not come.
-pub fn wait(child: &mut Child) -> Option<i32> {
-    let begin = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().expect("a child can be waited for") {
-            return status.code();
-        }
-        if begin.elapsed() > PATIENCE {
-            child.kill().expect("it can be killed");
-            panic!("the command does not end");
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// A file with a text.

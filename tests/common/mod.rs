@@ -16,6 +16,7 @@ pub mod broker;
 pub mod cache;
 pub mod certificates;
 pub mod client;
+pub mod command;
 pub mod dns;
 pub mod frames;
 pub mod haproxy;

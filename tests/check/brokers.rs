@@ -104,7 +104,7 @@ fn a_node_that_is_up_and_has_no_address_is_outside_the_map() {
     let finding = report.provokes(
         "node-not-in-map",
         Some(2),
-        "give id 2 a port: [[clusters.<name>.nodes]]",
+        "give id 2 a port, or with `sni` a name: [[clusters.<name>.nodes]]",
     );
     assert_eq!(
         finding["seen"],

@@ -1,5 +1,7 @@
 //! `portolan check` at real brokers: through the proxy, past it, and where ports or maps are wrong.
 
+mod names;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::process::Command;
@@ -16,8 +18,15 @@ use crate::common::proxy::Proxy;
 use crate::front::Front;
 
 /// The exit code, the codes of all findings, and all of it.
-fn check(arguments: &[&str]) -> (Option<i32>, BTreeSet<String>, Value) {
-    let output = Command::new(env!("CARGO_BIN_EXE_portolan"))
+type Checked = (Option<i32>, BTreeSet<String>, Value);
+
+fn check(arguments: &[&str]) -> Checked {
+    check_by(&mut Command::new(env!("CARGO_BIN_EXE_portolan")), arguments)
+}
+
+/// The same by a command that begins with the program.
+fn check_by(program: &mut Command, arguments: &[&str]) -> Checked {
+    let output = program
         .args(["check", "--output", "json", "--timeout", "20s"])
         .args(arguments)
         .env("PORTOLAN_SASL_PASSWORD", USER.1)

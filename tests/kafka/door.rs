@@ -55,6 +55,11 @@ impl Door {
         identity(&self.authority)
     }
 
+    /// A certificate by the same authority for these names alone.
+    pub fn identity_for(&self, names: &[&str]) -> Identity {
+        self.authority.server(names)
+    }
+
     /// Where the certificate is that the proxy shows to clients.
     pub fn mount(&self) -> &Mount {
         &self.mount

@@ -157,7 +157,7 @@ codes! {
         "behind Portolan: give each node id a port in [[clusters.<name>.nodes]]; else look whether the brokers are registered"
     NODE_NOT_IN_MAP "node-not-in-map" Fault
         "the cluster has this node, and clients are not told its address: what it leads cannot be used"
-        "give id {node} a port: [[clusters.<name>.nodes]] in Portolan's configuration and the Service; without Portolan give its listener the same name as the others'"
+        "give id {node} a port, or with `sni` a name: [[clusters.<name>.nodes]] in Portolan's configuration, and the Service; without Portolan give its listener the same name as the others'"
     NODE_DOWN "node-down" Fault
         "the node holds replicas and is not among the brokers that are up"
         "start node {node}; if it is up, look whether it reaches its controllers"

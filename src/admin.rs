@@ -210,3 +210,51 @@ fn text(
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::{Mutex, OnceLock};
+
+    use tokio::task::yield_now;
+
+    use super::*;
+    use crate::config::{Config, ParseOptions};
+
+    const CONFIG: &str = "[clusters.main]\nbootstrap_servers = [\"kafka:9092\"]\nadvertised_host = \"localhost\"\n\
+                          [[clusters.main.nodes]]\nids = \"0\"\nport = 9093\n";
+
+    static GATE: OnceLock<Mutex<Receiver<()>>> = OnceLock::new();
+
+    fn waits(_: &AdminState) -> Result<String, String> {
+        let gate = GATE.get().ok_or("no gate")?.lock();
+        let gate = gate.map_err(|error| error.to_string())?;
+        let opened = gate.recv_timeout(Duration::from_secs(30));
+        opened.map(|()| String::new()).map_err(|e| e.to_string())
+    }
+
+    /// Nothing else runs on this thread than what is polled here: if it were written here, the gate would stay shut.
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_takes_long_is_written_on_another_thread() {
+        let config = Config::from_toml(CONFIG, &ParseOptions::default()).unwrap();
+        let limit = ConnectionLimit::new(&config.limits, 2, 1);
+        let metrics = Arc::new(Metrics::new(&[], &[], 1).unwrap());
+        let board = Arc::new(Board::new(config, 1));
+        let state = AdminState::new(metrics, Lifecycle::default(), board, limit);
+        let (open, gate) = channel();
+        GATE.set(Mutex::new(gate)).unwrap();
+        let writing = tokio::spawn(written(state.clone(), TEXT, waits));
+        let waiting = tokio::spawn(written(state, TEXT, AdminState::status));
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert!(
+            !writing.is_finished() && !waiting.is_finished(),
+            "one at a time"
+        );
+        open.send(()).unwrap();
+        for written in [writing, waiting] {
+            assert_eq!(written.await.unwrap().status(), StatusCode::OK);
+        }
+    }
+}

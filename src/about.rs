@@ -31,4 +31,6 @@ const FEATURES: &[&str] = &[
     "splice",
     "TLS 1.2 and 1.3 (rustls with aws-lc-rs)",
     "sd_notify",
+    #[cfg(feature = "kubernetes")]
+    "kubernetes",
 ];

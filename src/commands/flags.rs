@@ -16,6 +16,9 @@ pub(super) struct Flags {
     /// The host that clients outside use
     #[arg(long, value_name = "HOST", env = "PORTOLAN_ADVERTISED_HOST")]
     advertised_host: Option<String>,
+    /// Instead: the Service of Kubernetes whose load balancer's address it is, NAMESPACE/NAME or NAME
+    #[arg(long, value_name = "SERVICE", env = "PORTOLAN_ADVERTISED_FROM_SERVICE")]
+    advertised_from_service: Option<String>,
     /// Node ids: "0-9" or "100-104,200"
     #[arg(long, value_name = "IDS", env = "PORTOLAN_NODES")]
     nodes: Option<String>,
@@ -58,7 +61,7 @@ const fn flag(
     }
 }
 
-const FLAGS: [Flag; 8] = [
+const FLAGS: [Flag; 9] = [
     flag(
         "--bootstrap-servers",
         "PORTOLAN_BOOTSTRAP_SERVERS",
@@ -70,6 +73,12 @@ const FLAGS: [Flag; 8] = [
         "PORTOLAN_ADVERTISED_HOST",
         "clusters.main.advertised_host",
         "kafka.example.com",
+    ),
+    flag(
+        "--advertised-from-service",
+        "PORTOLAN_ADVERTISED_FROM_SERVICE",
+        "clusters.main.advertised_from_service",
+        "kafka/portolan",
     ),
     flag(
         "--listen-address",
@@ -157,10 +166,11 @@ impl Flags {
     }
 
     /// In the order of [`FLAGS`].
-    fn values(&self) -> [Option<&str>; 8] {
+    fn values(&self) -> [Option<&str>; 9] {
         [
             self.bootstrap_servers.as_deref(),
             self.advertised_host.as_deref(),
+            self.advertised_from_service.as_deref(),
             self.listen_address.as_deref(),
             unless_injected(self.bootstrap_port.as_deref()),
             self.nodes.as_deref(),
@@ -171,7 +181,17 @@ impl Flags {
     }
 
     fn to_toml(&self) -> String {
-        let [servers, host, listen, bootstrap, ids, port, address, admin] = self.values();
+        let [
+            servers,
+            host,
+            service,
+            listen,
+            bootstrap,
+            ids,
+            port,
+            address,
+            admin,
+        ] = self.values();
         let servers = servers.map(|servers| {
             let servers: Vec<String> = servers.split(',').map(|s| quoted(s.trim())).collect();
             format!("[{}]", servers.join(", "))
@@ -187,6 +207,7 @@ impl Flags {
         let mut out = String::from("[clusters.main]\n");
         key(&mut out, "bootstrap_servers", servers);
         key(&mut out, "advertised_host", host.map(quoted));
+        key(&mut out, "advertised_from_service", service.map(quoted));
         key(&mut out, "listen_address", listen.map(quoted));
         key(&mut out, "bootstrap_port", bootstrap.map(number));
         out.push_str("[[clusters.main.nodes]]\n");

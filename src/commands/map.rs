@@ -81,6 +81,9 @@ struct Row<'a> {
     bound: u16,
     /// `None` where it is what each client dialled, and nothing else.
     advertised_host: Option<&'a str>,
+    /// Of which Service it is the address; left out where it is of none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advertised_from_service: Option<String>,
     advertised_port: u16,
     /// Clients are told the host that they dialled, and `advertised_host` where that is not known.
     dialled: bool,
@@ -115,6 +118,10 @@ fn rows(config: &Config) -> Vec<Row<'_>> {
                 listen: SocketAddr::new(cluster.listen_address, port.bound).to_string(),
                 bound: port.bound,
                 advertised_host: ports.host_of(route),
+                advertised_from_service: match (mode, &cluster.advertised_from_service) {
+                    (Mode::Port, Some(service)) => Some(service.to_string()),
+                    _ => None,
+                },
                 advertised_port: port.advertised,
                 dialled: mode == Mode::Port && cluster.advertise == Advertise::Dialled,
                 broker: brokers(cluster, route),
@@ -146,6 +153,8 @@ fn columns(rows: &[Row<'_>]) -> String {
             true => format!("[{host}]"),
             false => host.to_owned(),
         });
+        let of_service = row.advertised_from_service.as_ref();
+        let host = host.or_else(|| of_service.map(|service| format!("(Service {service})")));
         let host = match (row.dialled, host) {
             (true, Some(host)) => format!("(dialled, else {host})"),
             (true, None) => "(dialled)".to_owned(),

@@ -77,10 +77,15 @@ fn names_without_dots(cluster: &VirtualCluster) -> Option<String> {
 
 fn nothing_is_dialled(cluster: &VirtualCluster) -> Option<String> {
     let is_unknown = cluster.tls.is_none() && cluster.proxy_protocol.mode == ProxyProtocolMode::Off;
+    let instead = match &cluster.advertised_from_service {
+        Some(service) => format!("the address of the Service {service}"),
+        None => "advertised_host".to_owned(),
+    };
     (cluster.advertise == Advertise::Dialled && is_unknown).then(|| {
-        "advertise = \"dialled\" has no effect yet: without TLS or PROXY protocol nothing tells what a client dialled, and
-  all are told advertised_host."
-            .to_owned()
+        format!(
+            "advertise = \"dialled\" has no effect yet: without TLS or PROXY protocol nothing tells what a client dialled, and
+  all are told {instead}."
+        )
     })
 }
 

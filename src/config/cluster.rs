@@ -9,8 +9,8 @@ pub(super) use super::claims::Claims;
 use super::nodes::{self, Modes};
 use super::ports::Ports;
 use super::reader::{Reader, Section, Unfit};
-use super::{Advertise, BrokerAddress, FetchEndpoints, UnknownApis, VirtualCluster};
-use super::{address, clients, keys, sni, tls, value};
+use super::{Advertise, BrokerAddress, FetchEndpoints, ServiceName, UnknownApis, VirtualCluster};
+use super::{address, clients, keys, service, sni, tls, value};
 use crate::port_map::{NodePort, PortMap};
 
 const DEFAULT_BOOTSTRAP_PORT: u16 = 9092;
@@ -73,7 +73,11 @@ fn read_cluster(
     reader.known(section, &keys::CLUSTER);
     let modes = nodes::modes(section);
     let bootstrap_servers = read_bootstrap_servers(reader, section, claims);
-    let (advertise, advertised_host) = read_advertised(reader, section, modes);
+    let Advertised {
+        advertise,
+        host: advertised_host,
+        service: advertised_from_service,
+    } = read_advertised(reader, section, modes);
     let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let listen_address = reader.get_or(section, "listen_address", value::ip, anywhere);
     let tls = tls::read(reader, section);
@@ -87,10 +91,13 @@ fn read_cluster(
         fetch_endpoints,
         FetchEndpoints::Neutralise,
     );
+    // Of the address it is only known that it is the same for all who read it there.
+    let of_service = advertised_from_service.as_ref();
+    let of_service = of_service.map(|service| format!("the Service {service}"));
     let mut ports = Ports {
         claims,
         listen_address,
-        advertised_host: advertised_host.as_deref(),
+        advertised_host: advertised_host.as_deref().or(of_service.as_deref()),
         cluster: &section.path,
     };
     let bootstrap = read_bootstrap(reader, section, modes, &mut ports);
@@ -118,6 +125,7 @@ fn read_cluster(
         sni,
         advertise,
         advertised_host,
+        advertised_from_service,
         tls,
         upstream_tls,
         proxy_protocol,
@@ -151,30 +159,39 @@ fn read_bootstrap_servers(
     servers.into_iter().map(|server| server.value).collect()
 }
 
-/// Which host clients are told, and the one that is configured.
-fn read_advertised(
-    reader: &mut Reader<'_>,
-    section: &Section<'_>,
-    modes: Modes,
-) -> (Advertise, Option<String>) {
+/// Which host clients are told, and where that one stands which is not what they dialled.
+#[derive(Default)]
+struct Advertised {
+    advertise: Advertise,
+    host: Option<String>,
+    service: Option<ServiceName>,
+}
+
+fn read_advertised(reader: &mut Reader<'_>, section: &Section<'_>, modes: Modes) -> Advertised {
     let has = |key: &str| section.value(key).is_some();
     let advertise = reader.get(section, "advertise", advertise);
     if !modes.ports {
         let problem = "it has no effect: no node has a port, and clients are told sni.node_host";
-        for key in ["advertised_host", "advertise"] {
+        for key in ["advertised_host", "advertised_from_service", "advertise"] {
             // What is so without the key may be written.
             if has(key) && (key != "advertise" || advertise == Some(Advertise::Dialled)) {
                 let remedy = "take it out, or give the nodes a port";
                 reader.fault_at(section, key, problem, remedy);
             }
         }
-        return (Advertise::Configured, None);
+        return Advertised::default();
+    }
+    let has_fallback = has("advertised_host") || has("advertised_from_service");
+    if has("advertised_host") && has("advertised_from_service") {
+        let problem = "it stands in the place of advertised_host, which is there, too";
+        let remedy = "take one of the two out";
+        reader.fault_at(section, "advertised_from_service", problem, remedy);
     }
     if advertise == Some(Advertise::Dialled) {
         let is_off = |value: &DeValue<'_>| value.as_str() == Some("off");
         let has_header = section.value("proxy_protocol");
         let has_header = has_header.is_some_and(|value| !is_off(value.get_ref()));
-        if !has("tls") && !has_header && !has("advertised_host") {
+        if !has("tls") && !has_header && !has_fallback {
             let remedy = format!(
                 "add [{}.tls], for the TLS server name, or proxy_protocol, for the destination in its header; or else \
                  advertised_host",
@@ -184,7 +201,7 @@ fn read_advertised(
             reader.fault_at(section, "advertise", problem, remedy);
         }
     } else if advertise.is_some() || !has("advertise") {
-        if has("sni") && !has("advertised_host") {
+        if has("sni") && !has_fallback {
             let problem = "missing, and nodes have ports beside sni";
             let remedy = "add: advertised_host = \"kafka.example.com\"; or take port out of all nodes, if clients are to come \
                           to sni.port alone";
@@ -194,12 +211,15 @@ fn read_advertised(
                 problem,
                 remedy,
             );
-        } else {
+        } else if !has_fallback {
             reader.require(section, "advertised_host", "\"kafka.example.com\"");
         }
     }
-    let host = reader.get(section, "advertised_host", advertised_host);
-    (advertise.unwrap_or_default(), host)
+    Advertised {
+        advertise: advertise.unwrap_or_default(),
+        host: reader.get(section, "advertised_host", advertised_host),
+        service: reader.get(section, "advertised_from_service", service::read),
+    }
 }
 
 /// The bootstrap port of port mode.

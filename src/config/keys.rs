@@ -23,6 +23,7 @@ pub const CLUSTER: Table = Table {
     keys: &[
         "bootstrap_servers",
         "advertised_host",
+        "advertised_from_service",
         "advertise",
         "listen_address",
         "bootstrap_port",

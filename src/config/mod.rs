@@ -12,6 +12,7 @@ mod network;
 mod nodes;
 mod ports;
 mod reader;
+mod service;
 mod show;
 mod sni;
 mod template;
@@ -28,8 +29,14 @@ use std::time::Duration;
 pub use fault::{Fault, Faults};
 pub use file::ParseOptions;
 pub use network::{Access, Network};
+pub use service::ServiceName;
 
 use crate::port_map::{NodeId, PortMap};
+
+/// A host that clients can be told, or what is wrong with it.
+pub fn advertised_host(text: &str) -> Result<String, String> {
+    address::advertised_host(text).map_err(|(problem, _)| problem)
+}
 
 /// The whole configuration of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +82,8 @@ pub struct VirtualCluster {
     /// The host of [`Advertise::Configured`], and of clients of [`Advertise::Dialled`] of which it is not known what they
     /// dialled.
     pub advertised_host: Option<String>,
+    /// The Service whose load balancer's address stands in the place of `advertised_host`, as soon as it is known.
+    pub advertised_from_service: Option<ServiceName>,
     /// TLS towards clients; `None` is plaintext.
     pub tls: Option<Tls>,
     /// TLS towards brokers; `None` is plaintext.

@@ -118,6 +118,9 @@ fn cluster(out: &mut String, cluster: &VirtualCluster) {
     if let Some(host) = &cluster.advertised_host {
         keys.push(("advertised_host", quoted(host)));
     }
+    if let Some(service) = &cluster.advertised_from_service {
+        keys.push(("advertised_from_service", quoted(&service.to_string())));
+    }
     keys.extend([
         ("advertise", word(&Advertise::WORDS, cluster.advertise)),
         (

@@ -109,6 +109,10 @@ fn of_cluster(before: &VirtualCluster, after: &VirtualCluster) -> Vec<String> {
             "advertised_host",
             before.advertised_host != after.advertised_host,
         ),
+        (
+            "advertised_from_service",
+            before.advertised_from_service != after.advertised_from_service,
+        ),
         ("sni", sni(before) != sni(after)),
         ("tls", before.tls != after.tls),
         ("upstream_tls", before.upstream_tls != after.upstream_tls),

@@ -25,7 +25,7 @@ fn bash_completes_commands_flags_and_values() {
     for (typed, offered) in [
         (&["ru"][..], "run"),
         (&["config", "ch"], "check"),
-        (&["run", "--advertised"], "--advertised-host"),
+        (&["run", "--advertised-h"], "--advertised-host"),
         (&["run", "--log-level", "tr"], "trace"),
         (&["map", "x.toml", "--output", "s"], "service"),
         (&["completions", "z"], "zsh"),

@@ -22,6 +22,13 @@ const WITHOUT_DEFAULT: [&str; 10] = [
     "clusters.main.tls.key",
 ];
 
+/// What stands instead of another key: it is commented out, and the two are refused together. Its value, and the other one.
+const INSTEAD: [(&str, &str, &str); 1] = [(
+    "clusters.main.advertised_from_service",
+    "kafka/portolan",
+    "clusters.main.advertised_host",
+)];
+
 /// The tables that are commented out.
 const OFF: [&str; 3] = [
     "clusters.main.sni",
@@ -33,8 +40,18 @@ fn text() -> String {
     std::fs::read_to_string("config/full.toml").expect("it is there")
 }
 
-/// The file with all tables: after a sign without a space stands what may be written.
+/// The file with all tables and without what stands instead of others.
 fn full() -> Table {
+    let mut full = written();
+    for (path, value, _) in INSTEAD {
+        let (parent, key) = table_of(&mut full, path);
+        assert_eq!(parent.remove(key), Some(Value::from(value)), "{path}");
+    }
+    full
+}
+
+/// The file with all that it says: after a sign without a space stands what may be written.
+fn written() -> Table {
     let uncomment = |line: &str| match line.strip_prefix('#') {
         Some(key) if !key.is_empty() && !key.starts_with(' ') => format!("{key}\n"),
         _ => format!("{line}\n"),
@@ -117,7 +134,7 @@ fn what_is_commented_out_is_off() {
 
 #[test]
 fn it_has_every_key_that_is_read_and_no_other() {
-    let full = full();
+    let full = written();
     let cluster = full["clusters"]["main"].as_table().expect("a table");
     let node = cluster["nodes"][0].as_table().expect("a table");
     for table in TABLES {
@@ -251,6 +268,33 @@ fn each_key_with_another_value_makes_another_configuration() {
     let all = leaves(&full(), "");
     let all: BTreeSet<&str> = all.iter().map(String::as_str).collect();
     assert_eq!(all, tried, "a key is missing in this test");
+}
+
+#[test]
+fn what_stands_instead_of_another_key_is_refused_beside_it_and_read_in_its_place() {
+    for (path, value, other) in INSTEAD {
+        let read = |table: &Table| {
+            let read = Config::from_toml(&table.to_string(), &ParseOptions::default());
+            read.map_err(|faults| faults.to_string())
+        };
+        let mut table = full();
+        let (parent, key) = table_of(&mut table, path);
+        parent.insert(key.to_owned(), Value::from(value));
+        let both = read(&table).expect_err("both are there");
+        assert!(both.contains("take one of the two out"), "{both}");
+        let (parent, key) = table_of(&mut table, other);
+        parent.remove(key);
+        match cfg!(feature = "kubernetes") {
+            true => assert_ne!(read(&table), Ok(parse(&full())), "{path} is not read"),
+            false => {
+                let faults = read(&table).expect_err("this build cannot");
+                assert!(
+                    faults.contains("this build cannot read Services"),
+                    "{faults}"
+                );
+            }
+        }
+    }
 }
 
 /// The file with other values.

@@ -29,13 +29,15 @@
 //!
 //! Imports only go down: `main` -> [`server`], [`admin`], [`commands`] -> [`session`] -> [`protocol`], [`transport`],
 //! [`upstream`], [`limits`] -> [`port_map`], [`config`], [`lifecycle`]. `protocol` is pure (bytes in, decision out: no sockets, no
-//! clock, no metrics) and knows nothing of ours but `port_map`.
+//! clock, no metrics) and knows nothing of ours but `port_map`. [`kubernetes`], which asks another kind of server for an address, is
+//! known to `server` alone, but for the names of what it may say.
 
 mod about;
 pub mod admin;
 pub mod calendar;
 pub mod commands;
 pub mod config;
+pub mod kubernetes;
 pub mod lifecycle;
 pub mod limits;
 pub mod logging;

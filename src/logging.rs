@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use tracing::Level;
 use tracing_subscriber::Registry;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::{format::FmtSpan, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
@@ -72,6 +72,8 @@ fn filter(level: LogLevel) -> Targets {
     Targets::new()
         .with_default(level.min(Level::WARN))
         .with_target(OURS, level)
+        // What goes wrong there is told by us, and not with each try.
+        .with_target("kube_client", LevelFilter::OFF)
 }
 
 fn of(level: LogLevel) -> Level {

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod json;
+mod service;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+
+pub use service::ServiceStatus;
 
 use crate::config::Config;
 use crate::session::LiveCluster;
@@ -24,6 +27,8 @@ pub struct Board {
     threads: usize,
     in_force: ArcSwap<InForce>,
     reloads: Mutex<Reloads>,
+    /// By the clusters' names.
+    services: Mutex<BTreeMap<String, ServiceStatus>>,
 }
 
 /// What is in force.
@@ -55,6 +60,7 @@ impl Board {
                 clusters: BTreeMap::new(),
             }),
             reloads: Mutex::default(),
+            services: Mutex::default(),
         }
     }
 
@@ -76,6 +82,15 @@ impl Board {
         self.reloads().fault = Some((SystemTime::now(), fault.to_owned()));
     }
 
+    /// This is known of the Service of a cluster; `None` once it has none.
+    pub fn show_service(&self, cluster: &str, status: Option<ServiceStatus>) {
+        let mut services = self.services();
+        match status {
+            Some(status) => services.insert(cluster.to_owned(), status),
+            None => services.remove(cluster),
+        };
+    }
+
     /// What is in force.
     pub fn in_force(&self) -> Arc<InForce> {
         self.in_force.load_full()
@@ -93,6 +108,10 @@ impl Board {
             .filter(|(_, cluster)| cluster.load().reachable() == Some(false))
             .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    fn services(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, ServiceStatus>> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reloads(&self) -> std::sync::MutexGuard<'_, Reloads> {

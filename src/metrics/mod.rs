@@ -11,6 +11,7 @@ mod per_api;
 mod process;
 mod reachable;
 mod reloads;
+mod services;
 mod summed;
 mod threads;
 
@@ -31,6 +32,7 @@ use prometheus::{
 use reachable::Reachable;
 use reloads::Reloads;
 pub use reloads::Side;
+use services::Services;
 use summed::{Family, Series, Summed};
 pub use threads::count_as_worker;
 
@@ -67,6 +69,7 @@ pub struct Metrics {
     accept_errors: IntCounter,
     drain_state: IntGauge,
     reloads: Reloads,
+    services: Services,
     process: Process,
 }
 
@@ -140,6 +143,7 @@ impl Metrics {
         )?;
         registry.register(Box::new(drain_state.clone()))?;
         let reloads = Reloads::new(&registry)?;
+        let services = Services::new(&registry)?;
         let process = Process::new(&registry)?;
         Ok(Metrics {
             apis: apis.to_vec(),
@@ -151,6 +155,7 @@ impl Metrics {
             accept_errors,
             drain_state,
             reloads,
+            services,
             process,
             registry,
         })
@@ -293,6 +298,16 @@ impl Metrics {
     /// The client connections that are open.
     pub fn open_connections(&self) -> u64 {
         self.summed.open_connections()
+    }
+
+    /// Whether the address of a cluster's Service is known; `None` where it has no Service any more.
+    pub fn service_followed(&self, cluster: &str, known: Option<bool>) {
+        self.services.followed(cluster, known);
+    }
+
+    /// A cluster's Service could not be read.
+    pub fn service_failed(&self, cluster: &str, reason: &'static str) {
+        self.services.failed(cluster, reason);
     }
 
     /// How many configurations were put into force after the start, and how many were refused.

@@ -24,8 +24,12 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Binds a cluster's ports, as far as they are not there.
-    pub(super) fn bind(cluster: &VirtualCluster, plan: &mut Plan) -> Result<Self, StartError> {
+    /// Binds a cluster's ports, as far as they are not there. `host` is what its Service says, where that is known.
+    pub(super) fn bind(
+        cluster: &VirtualCluster,
+        host: Option<&str>,
+        plan: &mut Plan,
+    ) -> Result<Self, StartError> {
         let mut bind = |port, door| plan.port(cluster, door, port);
         let mut ports = None;
         if let Some(map) = &cluster.ports {
@@ -34,7 +38,7 @@ impl Bound {
             let nodes: BTreeMap<NodeId, NodePort> = nodes
                 .map(|(id, port)| Ok((id, bind(port, Route::Node(id).into())?)))
                 .collect::<Result<_, StartError>>()?;
-            let map = PortMap::new(map.host_of(Route::Bootstrap), bootstrap, nodes);
+            let map = PortMap::new(map.host_of(Route::Bootstrap).or(host), bootstrap, nodes);
             ports = Some(map.map_err(|taken| StartError::Other(format!("{taken:?}")))?);
         }
         let mut sni = None;
@@ -42,6 +46,15 @@ impl Bound {
             sni = Some(map.with_port(bind(map.bootstrap(), Door::Sni)?));
         }
         Ok(Bound { ports, sni })
+    }
+
+    /// The ports of a cluster that is there already, whose clients are told this host from now on.
+    pub(super) fn again(cluster: &Cluster, host: &str) -> Self {
+        let ports = cluster.ports.as_ref();
+        Bound {
+            ports: ports.map(|ports| ports.with_host(host)),
+            sni: cluster.sni.clone(),
+        }
     }
 
     fn doors(&self) -> Vec<Door> {
@@ -111,6 +124,7 @@ impl ForClusters {
             ports,
             sni,
             advertise: cluster.advertise,
+            service: cluster.advertised_from_service.clone(),
             tls: files.tls,
             proxy_protocol: cluster.proxy_protocol.clone(),
             access: cluster.access.clone(),

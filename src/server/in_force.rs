@@ -10,7 +10,7 @@ use super::StartError;
 use super::cluster::{Bound, ForClusters};
 use super::doors::{Doors, Moved, Plan};
 use super::listen::SPREADS;
-use crate::config::{Config, Faults, VirtualCluster};
+use crate::config::{Config, Faults, ServiceName, VirtualCluster};
 use crate::limits;
 use crate::metrics::{Metrics, Side};
 use crate::session::{Cluster, LiveCluster};
@@ -29,6 +29,8 @@ pub(super) struct InForce {
     board: Arc<Board>,
     /// What was said of the files of each cluster.
     told: BTreeSet<Told>,
+    /// What Services said last, by the clusters' names.
+    hosts: BTreeMap<String, (ServiceName, String)>,
 }
 
 /// What is to be said of the files of a cluster.
@@ -119,6 +121,7 @@ impl InForce {
             clusters: BTreeMap::new(),
             doors: Doors::default(),
             told: BTreeSet::new(),
+            hosts: BTreeMap::new(),
         }
     }
 
@@ -152,7 +155,10 @@ impl InForce {
         let mut plan = self
             .doors
             .plan(clusters.clone(), per_port, config.timeouts.keepalive);
-        let bound = clusters.clone().map(|c| Bound::bind(c, &mut plan));
+        let bound = clusters.clone().map(|c| {
+            let host = self.host(c).map(String::as_str);
+            Bound::bind(c, host, &mut plan)
+        });
         let bound: Vec<Bound> = bound.collect::<Result<_, _>>()?;
         let mut made = BTreeMap::new();
         let mut told = BTreeSet::new();
@@ -188,6 +194,11 @@ impl InForce {
     pub(super) fn put(&mut self, next: Next) -> Moved {
         self.shared.limit(&next.config.limits);
         self.config = next.config;
+        let in_force = &self.config.clusters;
+        self.hosts.retain(|name, (service, _)| {
+            let cluster = in_force.get(name);
+            cluster.is_some_and(|c| c.advertised_from_service.as_ref() == Some(service))
+        });
         for (name, cluster) in next.clusters {
             self.expiry(&name, Some(&cluster));
             cluster.metrics.only_reachable(cluster.routes().collect());
@@ -221,6 +232,40 @@ impl InForce {
         let clusters = &self.clusters;
         let cluster = |name: &str| clusters.get(name).cloned();
         self.doors.put(next.plan, self.threads, cluster)
+    }
+
+    /// The host that clients of a cluster are told by its Service; `None` while it is not known.
+    pub(super) fn told_by_service(&self, name: &str) -> Option<&String> {
+        self.host(self.config.clusters.get(name)?)
+    }
+
+    fn host(&self, cluster: &VirtualCluster) -> Option<&String> {
+        let (service, host) = self.hosts.get(&cluster.name)?;
+        (cluster.advertised_from_service.as_ref() == Some(service)).then_some(host)
+    }
+
+    /// Lets clients of a cluster be told this host, as its Service says. Nothing else changes: sessions go on.
+    pub(super) fn advertise(
+        &mut self,
+        name: &str,
+        service: &ServiceName,
+        host: &str,
+    ) -> Result<(), StartError> {
+        let of_config = self.config.clusters.get(name);
+        let (Some(of_config), Some(live)) = (of_config, self.clusters.get(name)) else {
+            return Ok(());
+        };
+        let cluster = live.load_full();
+        let files = Files {
+            tls: cluster.tls.clone(),
+            upstream_tls: cluster.upstream.tls().cloned(),
+        };
+        let bound = Bound::again(&cluster, host);
+        let made = self.make(&self.config, of_config, bound, files)?;
+        live.store(Arc::new(made));
+        let said = (service.clone(), host.to_owned());
+        self.hosts.insert(name.to_owned(), said);
+        Ok(())
     }
 
     fn make(

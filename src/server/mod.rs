@@ -22,6 +22,7 @@ mod listen;
 mod pool;
 mod probes;
 mod reload;
+mod services;
 mod source;
 mod watch;
 mod worker;

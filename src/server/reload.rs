@@ -26,6 +26,7 @@ use tracing::{error, info, warn};
 use super::changes::{between, hold_back};
 use super::in_force::{AllFiles, InForce, Previous, count_ports, load, load_good};
 use super::pool::Pool;
+use super::services::{Services, Told};
 use super::source::{Read, Source, asked};
 use super::watch::{Looks, TICK, Watch, named};
 use super::{certificates, warn_of_too_many_connections};
@@ -48,6 +49,7 @@ pub(super) struct Reloader {
     source: Source,
     limit: ConnectionLimit,
     drain: Arc<ArcSwap<Drain>>,
+    services: Services,
 }
 
 /// What was read: the looks of files before that, and what is in them.
@@ -82,6 +84,7 @@ impl Reloader {
             watch: Watch::since(looks),
             source,
             limit,
+            services: Services::new(),
         }
     }
 
@@ -97,6 +100,7 @@ impl Reloader {
 
     /// Does it until this is dropped.
     pub(super) async fn run(&mut self, pool: &Pool, metrics: &Metrics) -> Infallible {
+        self.services.follow(&self.in_force, metrics);
         let now = Instant::now();
         let mut ticks = interval_at(now + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -105,6 +109,10 @@ impl Reloader {
             let files = self.watch.files();
             let cause = tokio::select! {
                 Some(()) = asked(&mut self.source.asked) => Cause::Asked,
+                told = self.services.next() => {
+                    self.take(told, pool, metrics);
+                    continue;
+                }
                 _ = days.tick() => {
                     certificates::warn_of_expiry(&self.in_force);
                     continue;
@@ -122,6 +130,16 @@ impl Reloader {
             service::reloading();
             self.reload(cause, pool, metrics).await;
             service::ready();
+        }
+    }
+
+    /// Takes note of what was found out of a Service.
+    fn take(&mut self, told: Told, pool: &Pool, metrics: &Metrics) {
+        match self.services.take(told, &mut self.in_force, metrics) {
+            Ok(true) => pool.changed(),
+            Ok(false) => {}
+            // All that it needs is there already.
+            Err(error) => error!(%error, "cannot tell clients another address"),
         }
     }
 
@@ -216,6 +234,7 @@ impl Reloader {
         let next = next.map_err(|error| one_line(&error.to_string()))?;
         let limits = self.config().limits;
         let moved = self.in_force.put(next);
+        self.services.follow(&self.in_force, metrics);
         pool.listen(moved.listeners);
         pool.changed();
         let config = self.config();

@@ -81,6 +81,7 @@ impl Arrival {
 
     /// Lets a client in that has nothing to say before its first request.
     pub(super) fn pass(&self, socket: TcpStream) -> Result<Arrived, EndReason> {
+        self.has_address()?;
         let permit = self.admit()?;
         self.arrived(Stream::new(socket), self.route()?, None, permit)
     }
@@ -95,6 +96,7 @@ impl Arrival {
 
     /// Lets a client in when it has said all of it.
     pub(super) async fn arrive(&mut self, mut socket: TcpStream) -> Result<Arrived, EndReason> {
+        self.has_address()?;
         let deadline = self.begin + self.cluster.timeouts.first_bytes;
         // Who the client is may be known before it says anything: being silent does not spare it the limits.
         let mut permit = match self.expects_header() {
@@ -132,7 +134,7 @@ impl Arrival {
         };
         let Some(tls) = self.cluster.tls.clone() else {
             let route = self.route()?;
-            if self.came(None).is_none() {
+            if self.came(None).is_err() {
                 // Who says nothing behind a header without addresses is a health check, and wants no host to be told.
                 let first = timeout_at(deadline, readable(&socket)).await;
                 first.unwrap_or(Err(EndReason::BareConnect))?;
@@ -185,20 +187,34 @@ impl Arrival {
         Ok(Arrived {
             client,
             route,
-            came: came.ok_or(EndReason::NoAdvertisedHost)?,
+            came: came?,
             permit,
         })
     }
 
-    /// By what the client came; `None` if it is to be told what it dialled, and nothing says what that is.
-    fn came(&self, server_name: Option<String>) -> Option<Came> {
-        match (self.door, self.cluster.advertise) {
-            (Door::Sni, _) => Some(Came::Name),
-            (Door::Route(_), Advertise::Configured) => Some(Came::Port),
+    /// By what the client came. An error if it is to be told what it dialled, and nothing says what that is, or an address
+    /// that is not known yet.
+    fn came(&self, server_name: Option<String>) -> Result<Came, EndReason> {
+        let came = match (self.door, self.cluster.advertise) {
+            (Door::Sni, _) => Came::Name,
+            (Door::Route(_), Advertise::Configured) => Came::Port,
             (Door::Route(_), Advertise::Dialled) => match self.dialled(server_name) {
-                Some(host) => Some(Came::Host(host)),
-                None => self.cluster.has_host().then_some(Came::Port),
+                Some(host) => Came::Host(host),
+                None => Came::Port,
             },
+        };
+        match self.cluster.lacks_host(&came) {
+            None => Ok(came),
+            Some(reason) => Err(reason),
+        }
+    }
+
+    /// An error if no client of this port can be served, whatever it says. It ends at once: who waits for it to speak makes
+    /// it wait for nothing.
+    fn has_address(&self) -> Result<(), EndReason> {
+        match (self.door, self.cluster.advertise) {
+            (Door::Route(_), Advertise::Configured) => self.came(None).map(drop),
+            _ => Ok(()),
         }
     }
 

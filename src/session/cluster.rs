@@ -9,9 +9,10 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use tracing::{info, warn};
 
+use super::end::EndReason;
 use super::faults::Faults;
 use super::unmapped::Unmapped;
-use crate::config::{Access, Advertise, Limits, NodeAddress, ProxyProtocol, Timeouts};
+use crate::config::{Access, Advertise, Limits, NodeAddress, ProxyProtocol, ServiceName, Timeouts};
 use crate::limits::{Clients, Handshakes};
 use crate::metrics::ClusterMetrics;
 use crate::port_map::{NodeId, PortMap, Route};
@@ -35,6 +36,8 @@ pub struct Cluster {
     pub sni: Option<PortMap>,
     /// Which host clients of port mode are told.
     pub advertise: Advertise,
+    /// The Service whose address they are told. Until it is known `ports` has no host.
+    pub service: Option<ServiceName>,
     /// TLS towards clients.
     pub tls: Option<Arc<Server>>,
     /// Whether connections begin with a PROXY protocol header.
@@ -89,6 +92,17 @@ impl Cluster {
     pub(super) fn has_host(&self) -> bool {
         let ports = self.ports.as_ref();
         ports.is_some_and(|ports| ports.host_of(Route::Bootstrap).is_some())
+    }
+
+    /// Why a client that came so cannot be told of any node: nobody knows the host yet.
+    pub(super) fn lacks_host(&self, came: &Came) -> Option<EndReason> {
+        if *came != Came::Port || self.has_host() {
+            return None;
+        }
+        Some(match self.service {
+            Some(_) => EndReason::AddressUnknown,
+            None => EndReason::NoAdvertisedHost,
+        })
     }
 
     /// Counts, learns from and tells what a rewrite found.

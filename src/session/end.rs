@@ -65,6 +65,8 @@ pub enum EndReason {
     ClientLimit(Refused),
     /// Nothing says what this client dialled, so there is no host to tell it.
     NoAdvertisedHost,
+    /// The Service whose address clients are to be told has none yet, or could not be read yet.
+    AddressUnknown,
     /// The connection was as old as connections may become.
     MaxConnectionAge,
     /// The route is not in the configuration any more.
@@ -177,7 +179,7 @@ impl EndReason {
     }
 
     /// Every label, so that each series exists from the start.
-    pub const LABELS: [&'static str; 49] = [
+    pub const LABELS: [&'static str; 50] = [
         "client_closed",
         "bare_connect",
         "broker_closed",
@@ -207,6 +209,7 @@ impl EndReason {
         "connections_per_client",
         "connection_rate_per_client",
         "no_advertised_host",
+        "address_unknown",
         "max_connection_age",
         "route_removed",
         "bad_request_size",
@@ -282,6 +285,8 @@ impl EndReason {
                 "see why the client connects so often; raise the limit if it is as it should be, or set proxy_protocol if this is the address of a load balancer"),
             Self::NoAdvertisedHost => ("no_advertised_host", Operator,
                 "set advertised_host, for clients that send no TLS server name and come without PROXY protocol"),
+            Self::AddressUnknown => ("address_unknown", Operator,
+                "see what the log and /status say of that Service: its load balancer has no address yet, or the Service cannot be read"),
             Self::MaxConnectionAge => ("max_connection_age", Nobody, ""),
             Self::RouteRemoved => ("route_removed", Nobody, ""),
             Self::BadRequestSize(_) => ("bad_request_size", Client,
@@ -355,6 +360,7 @@ impl fmt::Display for EndReason {
             Self::NotAllowed => f.write_str("allow and deny keep this client out"),
             Self::ClientLimit(refused) => write!(f, "this client met limits.{}", refused.label()),
             Self::NoAdvertisedHost => f.write_str("advertise is \"dialled\", and nothing says what this client dialled"),
+            Self::AddressUnknown => f.write_str("the address of the Service in advertised_from_service is not known yet"),
             Self::MaxConnectionAge => f.write_str("the connection was as old as timeouts.max_connection_age"),
             Self::RouteRemoved => f.write_str("the route was taken out of the configuration"),
             Self::BadRequestSize(what) => write!(f, "request size: {what}"),

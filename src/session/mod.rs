@@ -41,6 +41,7 @@ pub use turn::Spread;
 use turn::Turn;
 pub use unmapped::Unmapped;
 
+use crate::port_map::Route;
 use crate::transport::deadline::Deadline;
 use crate::upstream::resolver::Resolver;
 
@@ -134,6 +135,12 @@ impl Session {
         }
         let Some(ports) = cluster.told(&self.came, shared.route) else {
             return shared.end_between_frames(EndReason::RouteRemoved);
+        };
+        // While nobody knows the new host, who is here already is told the one before.
+        let before = shared.ports.host_of(Route::Bootstrap);
+        let ports = match before.filter(|_| cluster.lacks_host(&self.came).is_some()) {
+            Some(host) => ports.with_host(host),
+            None => ports,
         };
         // Whether bytes go through pipes was decided already, and depends on how the broker is spoken to.
         let will_dial = !shared.dialled.get();

@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 use super::Cluster;
 use super::end::{EndReason, Side};
 use super::shared::Shared;
-use crate::port_map::Door;
+use crate::port_map::{Door, Route};
 use crate::protocol::api;
 
 /// Tells why a client was not let in.
@@ -21,9 +21,14 @@ pub(super) fn log_refused(
 ) {
     let seconds = seconds_since(begin);
     let (label, name) = (reason.label(), cluster.name.as_str());
+    // The address is that of all ports: it is one fault, and not one of each.
+    let place = match reason {
+        EndReason::AddressUnknown => Route::Bootstrap.into(),
+        _ => door,
+    };
     if reason.side() == Side::Nobody {
         debug!(cluster = name, route = %door, %client, reason = label, seconds, "session ended");
-    } else if let Some(repeats) = cluster.faults.admit((name.to_owned(), label, door)) {
+    } else if let Some(repeats) = cluster.faults.admit((name.to_owned(), label, place)) {
         let remedy = reason.remedy();
         warn!(cluster = name, route = %door, %client, reason = label, seconds, repeats, remedy, "session ended: {reason}");
     }

@@ -6,6 +6,7 @@ use kafka_protocol::messages::ApiKey;
 use serde::Serialize;
 
 use super::json::days_until;
+use super::service::{Service, ServiceStatus};
 use crate::calendar::{rfc3339, utc};
 use crate::config::{NodeAddress, VirtualCluster};
 use crate::port_map::{NodePort, PortMap, Route};
@@ -26,6 +27,7 @@ const WAITING: [i16; 5] = [
 pub(super) struct ClusterStatus {
     name: String,
     advertised_host: Option<String>,
+    service: Option<Service>,
     reachable: Option<bool>,
     routes: Vec<RouteStatus>,
     unmapped: Vec<Unmapped>,
@@ -90,10 +92,17 @@ struct Latency {
 }
 
 impl ClusterStatus {
-    pub(super) fn of(config: &VirtualCluster, cluster: &Cluster) -> Self {
+    pub(super) fn of(
+        config: &VirtualCluster,
+        cluster: &Cluster,
+        service: Option<&ServiceStatus>,
+    ) -> Self {
+        let ports = cluster.ports.as_ref();
+        let host = ports.and_then(|ports| ports.host_of(Route::Bootstrap));
         ClusterStatus {
             name: cluster.name.clone(),
-            advertised_host: config.advertised_host.clone(),
+            advertised_host: host.map(str::to_owned),
+            service: service.map(Service::of),
             reachable: cluster.reachable(),
             routes: routes(config, cluster),
             unmapped: unmapped(cluster),

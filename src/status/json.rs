@@ -71,12 +71,14 @@ impl Board {
     ) -> Result<String, serde_json::Error> {
         let in_force = self.in_force();
         let reloads = self.reloads().clone();
+        let services = self.services().clone();
         let connections = metrics.open_connections();
         let of_config = in_force.config.clusters.values();
         let clusters = of_config
             .filter_map(|config| {
                 let cluster = in_force.clusters.get(&config.name)?.load();
-                Some(ClusterStatus::of(config, &cluster))
+                let service = services.get(&config.name);
+                Some(ClusterStatus::of(config, &cluster, service))
             })
             .collect();
         let (success, failure) = metrics.reloads();

@@ -107,6 +107,7 @@ fn ends() -> Vec<EndReason> {
         ClientLimit(Refused::Connections),
         ClientLimit(Refused::Rate),
         NoAdvertisedHost,
+        AddressUnknown,
         MaxConnectionAge,
         RouteRemoved,
         BadRequestSize(what()),

@@ -53,6 +53,14 @@ function clusterProblems(cluster, now) {
   const found = [];
   const add = (key, level, text) => found.push({ key: JSON.stringify([cluster.name, key]), level, text: `${name}: ${text}` });
   if (cluster.reachable === false) add("cluster", "down", "no broker can be reached");
+  const service = cluster.service;
+  const unread = service?.last_error ? `: ${shown(errorText(service.last_error), 300)}` : "";
+  if (service && !service.address) {
+    add("service", "down", `clients are closed, for the address of the Service ${shown(service.name, 130)} is not known${unread}`);
+  } else if (service?.state === "lost" || unread) {
+    const what = unread ? "cannot be read" : "has lost its address";
+    add("service", "warn", `the Service ${shown(service.name, 130)} ${what}, clients are still told the last one${unread}`);
+  }
   for (const route of cluster.routes) {
     if (route.state !== "down") continue;
     const since = route.since ? ` for ${duration((now - Date.parse(route.since)) / 1000)}` : "";

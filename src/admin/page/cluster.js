@@ -77,11 +77,18 @@ function clusterSummary(cluster) {
   const unknown = nodes.length - up - down;
   const sum = (of) => cluster.routes.reduce((total, route) => total + (of(route) ?? 0), 0);
   return [
-    cluster.advertised_host ? `clients dial ${shown(cluster.advertised_host, 80)}` : "clients are told the host that they dialled",
+    dialled(cluster),
     `${count(up)} of ${plural(nodes.length, "node")} up${unknown > 0 ? `, ${count(unknown)} unknown` : ""}`,
     `${plural(sum((route) => route.connections), "connection")}`,
     `${rate(sum((route) => rates(cluster, route).in))} in, ${rate(sum((route) => rates(cluster, route).out))} out`,
   ].join(" · ");
+}
+
+/** What clients are told to dial. */
+function dialled(cluster) {
+  if (cluster.advertised_host) return `clients dial ${shown(cluster.advertised_host, 80)}`;
+  if (cluster.service) return `the address of the Service ${shown(cluster.service.name, 130)} is not known yet`;
+  return "clients are told the host that they dialled";
 }
 
 /** A table with its title, hidden while it is empty. */

@@ -1,0 +1,314 @@
+//! Asks the API server for one Service, and watches it: the address that it has, and each change of it.
+//!
+//! One object is read and one is watched, by its name. A Role with `resourceNames` allows that, and forbids a list of the
+//! namespace, which is what libraries of informers begin with.
+//!
+//! Each round makes its client anew, so that it has the token and the authority that are in the files now: a pod's token is good for
+//! an hour, a round ends after five minutes at the latest.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Api, WatchEvent, WatchParams};
+use kube::core::Status;
+use kube::{Client, Config};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::debug;
+
+use super::{Failure, News};
+use crate::config::{ServiceName, advertised_host};
+use crate::session::random;
+
+/// How long the API server lets a watch last; it wants less than 295.
+const WATCH_SECONDS: u32 = 290;
+
+/// How much later than that it may end: then nobody is at the other end any more.
+const WATCH_SLACK: Duration = Duration::from_secs(15);
+
+/// For an answer to a request.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// For the first try after something went wrong, about. Each further one waits twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A round that lasted so long went well: what comes after it is no repetition of what was before it.
+const LASTING: Duration = Duration::from_secs(30);
+
+/// Follows a Service until this is dropped, and says what is found out.
+pub async fn follow(service: ServiceName, tell: impl Fn(News)) -> Infallible {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let began = Instant::now();
+        match round(&service, &tell).await {
+            Ok(why) => debug!(%service, "the Service is read anew: {why}"),
+            Err(mut failure) => {
+                failure.message = one_line(&failure.message);
+                tell(News::Failed(failure));
+            }
+        }
+        if began.elapsed() >= LASTING {
+            pause = FIRST_PAUSE;
+        }
+        // All replicas lose the API server at the same moment.
+        sleep(pause.mul_f64(0.5 + random() / 2.0)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Reads it, and watches it for as long as that goes well. Says why it does no more.
+async fn round(service: &ServiceName, tell: &impl Fn(News)) -> Result<&'static str, Failure> {
+    let mut config = Config::infer().await.map_err(|error| no_account(&error))?;
+    // It would wait without telling anybody.
+    config.default_retry = false;
+    config.connect_timeout = Some(PATIENCE);
+    let own = config.default_namespace.trim().to_owned();
+    // Reads files, and where a kubeconfig says so runs a command.
+    let client = spawn_blocking(|| Client::try_from(config)).await;
+    let client = client.map_err(|error| no_account(&error))?;
+    let client = client.map_err(|error| no_account(&error))?;
+    let place = Place {
+        namespace: service.namespace.as_ref().unwrap_or(&own),
+        name: &service.name,
+    };
+    let api: Api<Service> = Api::namespaced(client, place.namespace);
+    let in_time = |answer| match answer {
+        Ok(answer) => answer,
+        Err(_) => Err(unanswered()),
+    };
+    let read = async { api.get(place.name).await.map_err(|e| place.failure(e)) };
+    let found = in_time(timeout(PATIENCE, read).await)?;
+    tell(News::Address(address(&found)?));
+    let version = found.metadata.resource_version.unwrap_or_default();
+    let only = WatchParams::default()
+        .fields(&format!("metadata.name={}", place.name))
+        .timeout(WATCH_SECONDS);
+    let begin = async { api.watch(&only, &version).await };
+    let events = match timeout(PATIENCE, begin).await {
+        Ok(events) => events.map_err(|error| place.failure(error))?,
+        Err(_) => return Err(unanswered()),
+    };
+    let mut events = pin!(events);
+    let end = Instant::now() + Duration::from_secs(WATCH_SECONDS.into()) + WATCH_SLACK;
+    loop {
+        let event = timeout_at(end, events.try_next()).await;
+        let Ok(event) = event else {
+            return Ok("it did not end when it was due");
+        };
+        match event {
+            Ok(Some(WatchEvent::Added(service) | WatchEvent::Modified(service))) => {
+                tell(News::Address(address(&service)?));
+            }
+            Ok(Some(WatchEvent::Bookmark(_))) => {}
+            Ok(Some(WatchEvent::Deleted(_))) => return Ok("the Service was deleted"),
+            Ok(Some(WatchEvent::Error(status))) => return place.over(*status),
+            Err(kube::Error::Api(status)) => return place.over(*status),
+            Ok(None) | Err(kube::Error::ReadEvents(_)) => return Ok("its connection ended"),
+            Err(error) => return Err(place.failure(error)),
+        }
+    }
+}
+
+/// What clients are told of a Service that has several addresses: the first that is a name, else the first.
+fn address(service: &Service) -> Result<Option<String>, Failure> {
+    let status = service.status.as_ref();
+    let balancer = status.and_then(|status| status.load_balancer.as_ref());
+    let entries = balancer.and_then(|balancer| balancer.ingress.as_deref());
+    let entries = entries.unwrap_or_default().iter();
+    let is_there = |text: &&String| !text.is_empty();
+    let mut names = entries.clone().filter_map(|entry| entry.hostname.as_ref());
+    let mut ips = entries.filter_map(|entry| entry.ip.as_ref());
+    let Some(found) = names.find(is_there).or_else(|| ips.find(is_there)) else {
+        return Ok(None);
+    };
+    match advertised_host(found) {
+        Ok(host) => Ok(Some(host)),
+        Err(why) => Err(Failure {
+            reason: Failure::BAD_ANSWER,
+            message: format!("its address {found:?} is none that clients can be told: {why}"),
+            remedy: "see who writes status.loadBalancer of that Service".to_owned(),
+        }),
+    }
+}
+
+/// Where the Service is.
+struct Place<'a> {
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl Place<'_> {
+    /// What ends a watch that had begun: that the API server has forgotten the version from which on it was asked is as it
+    /// should be.
+    fn over(&self, status: Status) -> Result<&'static str, Failure> {
+        match status.code {
+            410 => Ok("its version is too old"),
+            _ => Err(self.refused(&status)),
+        }
+    }
+
+    fn failure(&self, error: kube::Error) -> Failure {
+        match error {
+            kube::Error::Api(status) => self.refused(&status),
+            kube::Error::SerdeError(error) => Failure {
+                reason: Failure::BAD_ANSWER,
+                message: format!("the answer is no Service: {error}"),
+                remedy: "see what answers at the API server's address".to_owned(),
+            },
+            kube::Error::Auth(error) => no_account(&error),
+            error => Failure {
+                reason: Failure::UNREACHABLE,
+                message: whole(&error),
+                remedy: UNREACHABLE.to_owned(),
+            },
+        }
+    }
+
+    fn refused(&self, status: &Status) -> Failure {
+        let Place { namespace, name } = self;
+        let (reason, remedy) = match status.code {
+            401 => (
+                Failure::UNAUTHORIZED,
+                "see that the pod has the token of a service account (automountServiceAccountToken) and that it is good"
+                    .to_owned(),
+            ),
+            403 => (
+                Failure::FORBIDDEN,
+                format!(
+                    "bind the pod's service account to a Role in the namespace {namespace} with apiGroups: [\"\"], resources: \
+                     [\"services\"], resourceNames: [\"{name}\"], verbs: [\"get\", \"watch\"]"
+                ),
+            ),
+            404 => (
+                Failure::NOT_FOUND,
+                format!("create the Service {namespace}/{name}, or correct advertised_from_service"),
+            ),
+            _ => (
+                Failure::API_ERROR,
+                "it is tried again; see the API server's log if it lasts".to_owned(),
+            ),
+        };
+        Failure {
+            reason,
+            message: format!(
+                "the API server answered {}: {}",
+                status.code, status.message
+            ),
+            remedy,
+        }
+    }
+}
+
+const UNREACHABLE: &str = "it is tried again; if it lasts, see whether a NetworkPolicy keeps this pod from the API server";
+
+fn unanswered() -> Failure {
+    Failure {
+        reason: Failure::UNREACHABLE,
+        message: format!(
+            "the API server did not answer within {} s",
+            PATIENCE.as_secs()
+        ),
+        remedy: UNREACHABLE.to_owned(),
+    }
+}
+
+fn no_account(error: &dyn Error) -> Failure {
+    Failure {
+        reason: Failure::NO_ACCOUNT,
+        message: whole(error),
+        remedy: "give the pod the token of a service account (automountServiceAccountToken: true); outside of Kubernetes set \
+                 KUBECONFIG"
+            .to_owned(),
+    }
+}
+
+/// An error with all that led to it: libraries tell only the last part of it. Some repeat the next in themselves.
+fn whole(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// More of what somebody else wrote is not told.
+const LONGEST: usize = 500;
+
+/// What answers may be anything, and have written anything: it makes one line of the log, of bounded length.
+fn one_line(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(ingress: &str) -> Result<Option<String>, Failure> {
+        let text = format!(
+            "{{\"metadata\":{{\"name\":\"lb\"}},\"status\":{{\"loadBalancer\":{{\"ingress\":{ingress}}}}}}}"
+        );
+        address(&serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn the_first_name_comes_before_the_first_ip() {
+        let told = |ingress| of(ingress).unwrap();
+        assert_eq!(told("[]"), None);
+        assert_eq!(told("null"), None);
+        assert_eq!(told("[{\"ip\":\"\"},{}]"), None);
+        let one = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            told("[{\"ip\":\"192.0.2.1\"},{\"ip\":\"192.0.2.2\"}]"),
+            one("192.0.2.1")
+        );
+        assert_eq!(told("[{\"ip\":\"2001:db8::1\"}]"), one("2001:db8::1"));
+        assert_eq!(
+            told(
+                "[{\"ip\":\"192.0.2.1\"},{\"hostname\":\"a.example.com\"},{\"hostname\":\"b.example.com\"}]"
+            ),
+            one("a.example.com")
+        );
+    }
+
+    #[test]
+    fn what_no_client_can_dial_is_not_told() {
+        for address in ["0.0.0.0", "a b", "a.example.com:9092"] {
+            let failure = of(&format!("[{{\"hostname\":\"{address}\"}}]")).unwrap_err();
+            assert_eq!(failure.reason, Failure::BAD_ANSWER);
+            assert!(failure.message.contains(address), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_is_one_line_of_bounded_length() {
+        assert_eq!(one_line("a\r\nb\u{1b}[1m"), "a  b [1m");
+        let long = one_line(&"ä".repeat(10_000));
+        assert_eq!(long.chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn a_service_without_a_status_has_no_address() {
+        assert_eq!(address(&Service::default()), Ok(None));
+    }
+}

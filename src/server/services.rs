@@ -1,0 +1,245 @@
+//! Follows the Services whose load balancers' addresses clients are told, one for each cluster that wants it, and says what
+//! becomes of them.
+//!
+//! Nothing waits for an address: the process is ready without it, for some load balancers give one only once somebody is behind
+//! them. Until it is known clients are closed at once ([`EndReason::AddressUnknown`]).
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::SystemTime;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::StartError;
+use super::in_force::InForce;
+use crate::config::{Config, ServiceName};
+use crate::kubernetes::{Failure, News};
+use crate::metrics::Metrics;
+use crate::port_map::Route;
+use crate::session::Cluster;
+use crate::session::end::EndReason;
+use crate::status::ServiceStatus;
+
+/// The Services that are followed.
+#[derive(Debug)]
+pub(super) struct Services {
+    followed: BTreeMap<String, Followed>,
+    sender: UnboundedSender<Told>,
+    told: UnboundedReceiver<Told>,
+}
+
+/// The Service of one cluster. It is followed until this is dropped.
+#[derive(Debug)]
+struct Followed {
+    service: ServiceName,
+    /// What it was said to have last; `None` before that.
+    address: Option<Option<String>>,
+    status: ServiceStatus,
+    _task: JoinSet<Infallible>,
+}
+
+/// What was found out for a cluster.
+#[derive(Debug)]
+pub(super) struct Told {
+    cluster: String,
+    /// Another may be followed by now.
+    service: ServiceName,
+    news: News,
+}
+
+impl Services {
+    pub(super) fn new() -> Self {
+        let (sender, told) = unbounded_channel();
+        Services {
+            followed: BTreeMap::new(),
+            sender,
+            told,
+        }
+    }
+
+    /// Follows those of this configuration, and no others.
+    pub(super) fn follow(&mut self, in_force: &InForce, metrics: &Metrics) {
+        let config = in_force.config();
+        self.followed.retain(|cluster, followed| {
+            let stays = service(config, cluster) == Some(&followed.service);
+            if !stays {
+                metrics.service_followed(cluster, None);
+                in_force.board().show_service(cluster, None);
+            }
+            stays
+        });
+        for cluster in config.clusters.keys() {
+            let Some(service) = service(config, cluster) else {
+                continue;
+            };
+            if self.followed.contains_key(cluster) {
+                continue;
+            }
+            metrics.service_followed(cluster, Some(false));
+            let status = ServiceStatus::of(service.to_string());
+            in_force.board().show_service(cluster, Some(status.clone()));
+            let followed = Followed {
+                service: service.clone(),
+                address: None,
+                status,
+                _task: start(cluster, service, &self.sender),
+            };
+            self.followed.insert(cluster.clone(), followed);
+        }
+    }
+
+    /// Waits for something to be found out.
+    pub(super) async fn next(&mut self) -> Told {
+        match self.told.recv().await {
+            Some(told) => told,
+            // One sender is here.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes note of it. True if clients are told something else from now on.
+    pub(super) fn take(
+        &mut self,
+        told: Told,
+        in_force: &mut InForce,
+        metrics: &Metrics,
+    ) -> Result<bool, StartError> {
+        let name = told.cluster;
+        let followed = self.followed.get_mut(&name);
+        let followed = followed.filter(|followed| followed.service == told.service);
+        let (Some(followed), Some(cluster)) = (followed, in_force.clusters().get(&name)) else {
+            return Ok(false);
+        };
+        let cluster = cluster.load_full();
+        let changed = match told.news {
+            News::Failed(failure) => {
+                metrics.service_failed(&name, failure.reason);
+                followed.failed(failure, &cluster);
+                false
+            }
+            News::Address(address) => {
+                followed.read(&cluster);
+                match address {
+                    None => followed.without(&cluster),
+                    Some(host) => {
+                        let changes = in_force.told_by_service(&name) != Some(&host);
+                        if changes {
+                            in_force.advertise(&name, &told.service, &host)?;
+                            metrics.service_followed(&name, Some(true));
+                        }
+                        followed.has(host, changes, &cluster);
+                        changes
+                    }
+                }
+            }
+        };
+        let status = followed.status.clone();
+        in_force.board().show_service(&name, Some(status));
+        Ok(changed)
+    }
+}
+
+impl Followed {
+    fn failed(&mut self, failure: Failure, cluster: &Cluster) {
+        let Failure {
+            reason,
+            message,
+            remedy,
+        } = failure;
+        let key = (cluster.name.clone(), reason, Route::Bootstrap.into());
+        if let Some(repeats) = cluster.faults.admit(key) {
+            let (cluster, service) = (cluster.name.as_str(), &self.service);
+            warn!(cluster, %service, reason, repeats, remedy, "cannot read the Service whose address clients are told: {message}");
+        }
+        self.status.fault = Some((SystemTime::now(), reason, message));
+    }
+
+    /// It could be read.
+    fn read(&mut self, cluster: &Cluster) {
+        self.status.fault = None;
+        if is_over(cluster, &Failure::REASONS) {
+            let (cluster, service) = (cluster.name.as_str(), &self.service);
+            info!(cluster, %service, "the Service can be read again");
+        }
+    }
+
+    /// It has no address. True never: what clients are told stays.
+    fn without(&mut self, cluster: &Cluster) -> bool {
+        if self.address.replace(None) == Some(None) {
+            return false;
+        }
+        let (cluster, service) = (cluster.name.as_str(), &self.service);
+        self.status.has_none = true;
+        match &self.status.address {
+            None => {
+                warn!(cluster, %service, "the Service has no address yet: connections are closed until its load balancer gives it one");
+            }
+            Some((_, host)) => {
+                warn!(cluster, %service, host, "the Service has lost its address: clients are still told the last one");
+            }
+        }
+        false
+    }
+
+    fn has(&mut self, host: String, changes: bool, cluster: &Cluster) {
+        let before = self.address.replace(Some(host.clone()));
+        self.status.has_none = false;
+        let was = self.status.address.take();
+        let since = was.as_ref().filter(|_| !changes).map(|(since, _)| *since);
+        is_over(cluster, &[EndReason::AddressUnknown.label()]);
+        let (cluster, service) = (cluster.name.as_str(), &self.service);
+        match was {
+            Some((_, before)) if before != host => {
+                info!(cluster, %service, host, before, "the Service has another address, which clients are told from now on");
+            }
+            None => {
+                info!(cluster, %service, host, "the Service has an address, which clients are told from now on");
+            }
+            Some(_) if before == Some(None) => {
+                info!(cluster, %service, host, "the Service has its address again");
+            }
+            Some(_) => {}
+        }
+        self.status.address = Some((since.unwrap_or_else(SystemTime::now), host));
+    }
+}
+
+/// The Service of a cluster.
+fn service<'c>(config: &'c Config, cluster: &str) -> Option<&'c ServiceName> {
+    let cluster = config.clusters.get(cluster)?;
+    cluster.advertised_from_service.as_ref()
+}
+
+fn is_over(cluster: &Cluster, ways: &[&'static str]) -> bool {
+    let door = Route::Bootstrap.into();
+    cluster.faults.are_over(&cluster.name, ways, door)
+}
+
+#[cfg(feature = "kubernetes")]
+fn start(
+    cluster: &str,
+    service: &ServiceName,
+    sender: &UnboundedSender<Told>,
+) -> JoinSet<Infallible> {
+    let mut task = JoinSet::new();
+    let (cluster, sender) = (cluster.to_owned(), sender.clone());
+    let told = service.clone();
+    let tell = move |news| {
+        // Nobody listens any more once the process goes away.
+        let _ = sender.send(Told {
+            cluster: cluster.clone(),
+            service: told.clone(),
+            news,
+        });
+    };
+    task.spawn(crate::kubernetes::follow(service.clone(), tell));
+    task
+}
+
+/// A configuration that wants it is refused by such a build.
+#[cfg(not(feature = "kubernetes"))]
+fn start(_: &str, _: &ServiceName, _: &UnboundedSender<Told>) -> JoinSet<Infallible> {
+    JoinSet::new()
+}

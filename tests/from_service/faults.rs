@@ -1,0 +1,188 @@
+//! What keeps the Service from being read, what is said of it, and that it ends.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::api::{Api, Manner};
+use crate::common::proxy::wait_until;
+use crate::{Place, UNREAD, hostname, told};
+
+#[test]
+fn a_role_that_is_missing_is_named_once_and_tried_again() {
+    let api = Api::start(hostname("lb.example.com"));
+    api.behave(Manner::Forbids);
+    let place = Place::start(&api);
+    let line = place.wait_for_failure("forbidden");
+    assert_eq!(line["level"], "WARN");
+    let message = line["message"].as_str().unwrap();
+    assert!(
+        message.contains("the API server answered 403: services \"lb\" is forbidden"),
+        "{message}"
+    );
+    assert_eq!(
+        line["remedy"],
+        "bind the pod's service account to a Role in the namespace kafka with apiGroups: [\"\"], resources: [\"services\"], \
+         resourceNames: [\"lb\"], verbs: [\"get\", \"watch\"]"
+    );
+    assert_eq!(place.service()["last_error"]["reason"], "forbidden");
+    assert_eq!(place.service()["state"], "unread");
+    assert_eq!(place.proxy.get("/readyz").0, 200);
+    assert_eq!(place.proxy.get("/lbz").0, 200);
+    wait_until("another try", || place.failures("forbidden") >= 3.0);
+    assert_eq!(lines(&place, UNREAD), 1, "however often it is tried");
+    api.behave(Manner::Right);
+    place.wait_until_told("lb.example.com");
+    place.proxy.wait_for_log("the Service can be read again");
+    assert_eq!(place.service()["last_error"], json!(null));
+}
+
+fn lines(place: &Place, message: &str) -> usize {
+    let log = place.proxy.log();
+    let has = |line: &&serde_json::Value| {
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.starts_with(message))
+    };
+    log.iter().filter(has).count()
+}
+
+#[test]
+fn a_role_that_lacks_watch_still_lets_the_address_be_read() {
+    let api = Api::start(hostname("one.example.com"));
+    api.behave(Manner::ForbidsWatch);
+    let place = Place::start(&api);
+    let line = place.wait_for_failure("forbidden");
+    assert!(
+        line["message"]
+            .as_str()
+            .unwrap()
+            .contains("cannot watch it"),
+        "{line}"
+    );
+    place.wait_until_told("one.example.com");
+    api.set(hostname("two.example.com"));
+    place.wait_until_told("two.example.com");
+}
+
+#[test]
+fn a_service_that_is_not_there_is_a_fault_until_it_is() {
+    let api = Api::start(hostname("lb.example.com"));
+    api.behave(Manner::KnowsNone);
+    let place = Place::start(&api);
+    let line = place.wait_for_failure("not_found");
+    let remedy = line["remedy"].as_str().unwrap();
+    assert!(
+        remedy.starts_with("create the Service kafka/lb"),
+        "{remedy}"
+    );
+    api.behave(Manner::Right);
+    place.wait_until_told("lb.example.com");
+}
+
+#[test]
+fn an_api_server_that_is_away_changes_nothing_for_clients() {
+    let api = Api::start(hostname("one.example.com"));
+    let place = Place::start(&api);
+    place.wait_until_told("one.example.com");
+    let mut client = place.client();
+    assert_eq!(told(&mut client, &place.proxy, "main"), "one.example.com");
+    api.wait_for_watch();
+    api.behave(Manner::Away);
+    place.wait_for_failure("unreachable");
+    assert_eq!(told(&mut client, &place.proxy, "main"), "one.example.com");
+    assert_eq!(place.told(), "one.example.com");
+    api.set(hostname("two.example.com"));
+    api.behave(Manner::Right);
+    wait_until("the new name on the old connection", || {
+        told(&mut client, &place.proxy, "main") == "two.example.com"
+    });
+    place.proxy.wait_for_log("the Service can be read again");
+}
+
+#[test]
+fn an_api_server_that_does_not_answer_is_not_waited_for() {
+    let api = Api::start(hostname("lb.example.com"));
+    api.behave(Manner::Silent);
+    let place = Place::start(&api);
+    let line = place.wait_for_failure("unreachable");
+    let message = line["message"].as_str().unwrap();
+    assert!(
+        message.ends_with("the API server did not answer within 15 s"),
+        "{message}"
+    );
+    api.behave(Manner::Right);
+    place.wait_until_told("lb.example.com");
+}
+
+#[test]
+fn answers_that_are_no_service_change_nothing() {
+    let api = Api::start(hostname("one.example.com"));
+    api.behave(Manner::Garbage);
+    let place = Place::start(&api);
+    place.wait_for_failure("bad_answer");
+    assert!(!place.known());
+    api.behave(Manner::Right);
+    place.wait_until_told("one.example.com");
+    let before = place.failures("bad_answer");
+    api.wait_for_watch();
+    api.behave(Manner::GarbageEvents);
+    wait_until("more of it", || place.failures("bad_answer") > before);
+    // Nor what is an event of a Service whose address nobody can dial.
+    api.set(hostname("0.0.0.0"));
+    api.behave(Manner::Right);
+    wait_until("an address that is none", || {
+        let error = place.service()["last_error"]["message"].clone();
+        error.as_str().is_some_and(|text| text.contains("0.0.0.0"))
+    });
+    assert_eq!(place.told(), "one.example.com");
+    api.set(hostname("two.example.com"));
+    place.wait_until_told("two.example.com");
+}
+
+#[test]
+fn a_token_that_was_replaced_is_used_for_the_next_request() {
+    let api = Api::start(hostname("one.example.com"));
+    let place = Place::start(&api);
+    place.wait_until_told("one.example.com");
+    api.wait_for_watch();
+    fs::write(place.token(), "second").unwrap();
+    api.want("second");
+    api.set(hostname("two.example.com"));
+    place.wait_until_told("two.example.com");
+    api.cut();
+    api.set(hostname("three.example.com"));
+    place.wait_until_told("three.example.com");
+    assert_eq!(api.seen().last().unwrap().token, "second");
+    place.proxy.assert_calm();
+}
+
+#[test]
+fn a_token_that_is_good_no_more_is_a_fault_until_there_is_another() {
+    let api = Api::start(hostname("one.example.com"));
+    let place = Place::start(&api);
+    place.wait_until_told("one.example.com");
+    api.wait_for_watch();
+    api.want("second");
+    api.cut();
+    place.wait_for_failure("unauthorized");
+    fs::write(place.token(), "second").unwrap();
+    api.set(hostname("two.example.com"));
+    place.wait_until_told("two.example.com");
+}
+
+#[test]
+fn the_api_server_is_not_hammered() {
+    let api = Api::start(hostname("lb.example.com"));
+    api.behave(Manner::Gone);
+    let begin = Instant::now();
+    let place = Place::start(&api);
+    place.wait_until_told("lb.example.com");
+    // Each round is a read that succeeds and a watch that ends at once, and each pause is longer than the one before.
+    while begin.elapsed() < Duration::from_secs(6) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let rounds = api.seen().iter().filter(|seen| !seen.is_watch()).count();
+    assert!((3..=9).contains(&rounds), "{rounds} rounds");
+}

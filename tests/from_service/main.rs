@@ -1,0 +1,192 @@
+//! `advertised_from_service`: clients are told the address that a Service's load balancer has, as the API server says.
+//!
+//! `cargo test --features kubernetes --test from_service`: a build without that feature has none of it.
+
+#![allow(
+    unreachable_pub,
+    reason = "a test binary exports nothing; `pub` marks what other modules use"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod addresses;
+mod api;
+mod clusters;
+mod config;
+mod faults;
+mod pod;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kafka_protocol::messages::MetadataRequest;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use api::{Api, NAME, NAMESPACE};
+use common::broker::Broker;
+use common::certificates::write;
+use common::client::Client;
+use common::frames;
+use common::proxy::{Proxy, wait_until};
+
+/// A version of Metadata in which every node has an address.
+const VERSION: i16 = 9;
+
+/// A proxy, the broker behind it, and the files by which it finds the API server.
+struct Place {
+    proxy: Proxy,
+    _broker: Broker,
+    files: TempDir,
+}
+
+impl Place {
+    /// Started with a kubeconfig, as outside of a pod.
+    fn start(api: &Api) -> Self {
+        let (broker, files) = (broker(), kubeconfig(api));
+        let proxy = start(
+            &files,
+            &cluster("main", &broker, &format!("{NAMESPACE}/{NAME}")),
+        );
+        Place {
+            proxy,
+            _broker: broker,
+            files,
+        }
+    }
+
+    /// What a client is told: the host of both nodes, which must be the same.
+    fn told(&self) -> String {
+        told(&mut self.client(), &self.proxy, "main")
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.proxy.bootstrap("main"))
+    }
+
+    fn wait_until_told(&self, host: &str) {
+        wait_until(host, || self.known() && self.told() == host);
+    }
+
+    /// Whether clients are served.
+    fn known(&self) -> bool {
+        self.proxy
+            .metric("portolan_service_address_known{cluster=\"main\"}")
+            == 1.0
+    }
+
+    fn failures(&self, reason: &str) -> f64 {
+        let series = "portolan_service_read_failures_total";
+        self.proxy
+            .metric(&format!("{series}{{cluster=\"main\",reason=\"{reason}\"}}"))
+    }
+
+    /// Waits for a failure of this kind, and returns what is said of it.
+    fn wait_for_failure(&self, reason: &str) -> Value {
+        wait_until(reason, || self.failures(reason) >= 1.0);
+        let mut line = None;
+        wait_until(reason, || {
+            let log = self.proxy.log();
+            line = log.into_iter().find(|line| {
+                line["message"]
+                    .as_str()
+                    .is_some_and(|text| text.starts_with(UNREAD))
+                    && line["reason"] == reason
+            });
+            line.is_some()
+        });
+        line.expect("it was found")
+    }
+
+    /// What `/status` says of the Service.
+    fn service(&self) -> Value {
+        status(&self.proxy)["clusters"][0]["service"].clone()
+    }
+
+    /// The file with the token.
+    fn token(&self) -> PathBuf {
+        self.files.path().join("token")
+    }
+}
+
+const UNREAD: &str = "cannot read the Service whose address clients are told: ";
+
+/// What a client on this connection is told to dial, by its next request.
+fn told(client: &mut Client, proxy: &Proxy, cluster: &str) -> String {
+    let answer = client.ask(VERSION, &MetadataRequest::default());
+    assert_eq!(answer.brokers.len(), 2, "{answer:?}");
+    for (id, broker) in (0..).zip(&answer.brokers) {
+        assert_eq!(broker.port, i32::from(proxy.node(cluster, id).port()));
+        assert_eq!(broker.host, answer.brokers[0].host);
+    }
+    answer.brokers[0].host.to_string()
+}
+
+/// A broker that answers Metadata with two nodes.
+fn broker() -> Broker {
+    Broker::answering(|request| Some(request.answer(&frames::metadata(VERSION, &[0, 1]))))
+}
+
+fn cluster(name: &str, broker: &Broker, service: &str) -> String {
+    let address = broker.address();
+    let nodes = [0, 1].map(|id| {
+        format!("[[clusters.{name}.nodes]]\nids = {id}\nport = 0\naddress = \"{address}\"\n")
+    });
+    format!(
+        "[clusters.{name}]\nbootstrap_servers = [\"{address}\"]\nadvertised_from_service = \"{service}\"\n\
+         listen_address = \"127.0.0.1\"\nbootstrap_port = 0\n{}",
+        nodes.concat()
+    )
+}
+
+/// A directory with a kubeconfig, whose authority and token are in files beside it.
+fn kubeconfig(api: &Api) -> TempDir {
+    let files = tempfile::tempdir().expect("a directory");
+    account(files.path(), api);
+    let path = |name: &str| files.path().join(name).display().to_string();
+    // YAML reads JSON.
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": NAMESPACE}}],
+        "clusters": [{"name": "test", "cluster": {
+            "server": format!("https://{}", api.address()), "certificate-authority": path("ca.crt"),
+        }}],
+        "users": [{"name": "test", "user": {"tokenFile": path("token")}}],
+    });
+    write(files.path(), "config", &text.to_string());
+    files
+}
+
+/// What a pod finds in the directory of its service account.
+fn account(directory: &Path, api: &Api) {
+    for (name, text) in [
+        ("ca.crt", api.authority().root_pem()),
+        ("token", "first"),
+        ("namespace", NAMESPACE),
+    ] {
+        fs::write(directory.join(name), text).expect("it is ours");
+    }
+}
+
+fn start(files: &TempDir, config: &str) -> Proxy {
+    let kubeconfig = files.path().join("config");
+    let line = format!("KUBECONFIG='{}' exec \"$@\"", kubeconfig.display());
+    Proxy::start_by(&line, config)
+}
+
+fn status(proxy: &Proxy) -> Value {
+    let (code, body) = proxy.get("/status");
+    assert_eq!(code, 200);
+    serde_json::from_str(&body).expect("JSON")
+}
+
+fn hostname(host: &str) -> Value {
+    json!([{"hostname": host}])
+}

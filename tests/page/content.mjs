@@ -120,6 +120,29 @@ export async function hostile_names_are_inert({ page, stage, context }) {
   assert.ok(heard.some((text) => /Content Security Policy|TrustedHTML|TrustedScript/.test(text)), `${heard}`);
 }
 
+/** Clients are closed, not yet served by the last address, or served: each is said. */
+export async function an_address_of_a_service_that_is_not_known_is_told({ page, stage }) {
+  const [cluster] = stage.status.clusters;
+  const error = { at: at(97_000), reason: "forbidden", message: "the API server answered 403" };
+  const service = { name: "kafka/lb", state: "unread", address: null, since: null, last_error: error };
+  Object.assign(cluster, { advertised_host: null, service });
+  await visit({ page, stage });
+  const shows = (text) => until(async () => (await page.locator("body").innerText()).includes(text), text);
+  await shows("orders: clients are closed, for the address of the Service kafka/lb is not known: forbidden: the API server answered 403");
+  await shows("the address of the Service kafka/lb is not known yet · 3 of 4 nodes up");
+  Object.assign(service, { state: "no_address", last_error: null });
+  await shows("orders: clients are closed, for the address of the Service kafka/lb is not known\n");
+  cluster.advertised_host = "lb.example.com";
+  Object.assign(service, { state: "lost", address: "lb.example.com", since: at(0) });
+  await shows("orders: the Service kafka/lb has lost its address, clients are still told the last one\n");
+  await shows("clients dial lb.example.com · 3 of 4 nodes up");
+  Object.assign(service, { state: "known", last_error: error });
+  await shows("orders: the Service kafka/lb cannot be read, clients are still told the last one: forbidden: the API server answered 403");
+  await shows("4 problems");
+  service.last_error = null;
+  await shows("3 problems");
+}
+
 export async function two_hundred_nodes_are_shown({ page, stage }) {
   const [cluster] = stage.status.clusters;
   stage.status.clusters = [cluster];

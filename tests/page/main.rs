@@ -39,6 +39,7 @@ scenarios! {
     shows_status
     states_differ_in_three_ways
     hostile_names_are_inert
+    an_address_of_a_service_that_is_not_known_is_told
     two_hundred_nodes_are_shown
     numbers_change
     a_route_goes_down_and_up

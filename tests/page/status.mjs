@@ -42,6 +42,7 @@ function orders() {
   return {
     name: "orders",
     advertised_host: "kafka.example.com",
+    service: null,
     reachable: true,
     routes,
     unmapped: [
@@ -76,6 +77,7 @@ function logs() {
   return {
     name: "logs",
     advertised_host: null,
+    service: null,
     reachable: true,
     routes,
     unmapped: [],

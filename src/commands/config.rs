@@ -28,7 +28,7 @@ fn of_files(config: &Config) -> Result<String, Faults> {
         match Files::load(cluster, None) {
             Ok(files) => {
                 let told = [
-                    ("warning", files.warnings(cluster)),
+                    ("warning", files.warnings(cluster, None)),
                     ("note", files.notes()),
                 ];
                 for (kind, lines) in told {

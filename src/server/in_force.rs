@@ -165,13 +165,7 @@ impl InForce {
         for (cluster, bound) in clusters.zip(bound) {
             let name = &cluster.name;
             let files = files.remove(name).unwrap_or_default();
-            for (texts, is_warning) in [(files.warnings(cluster), true), (files.notes(), false)] {
-                told.extend(texts.into_iter().map(|text| Told {
-                    cluster: name.clone(),
-                    text,
-                    is_warning,
-                }));
-            }
+            told.extend(told_of(cluster, &files, self.host(cluster)));
             made.insert(name.clone(), self.make(&config, cluster, bound, files)?);
         }
         let mut empty = BTreeMap::new();
@@ -217,14 +211,7 @@ impl InForce {
                 live.store(Arc::new(cluster));
             }
         }
-        for told in next.told.difference(&self.told) {
-            let Told { cluster, text, .. } = told;
-            match told.is_warning {
-                true => warn!(cluster, "{text}"),
-                false => info!(cluster, "{text}"),
-            }
-        }
-        self.told = next.told;
+        self.tell(next.told);
         self.board.show(status::InForce {
             config: self.config.clone(),
             clusters: self.clusters.clone(),
@@ -260,12 +247,28 @@ impl InForce {
             tls: cluster.tls.clone(),
             upstream_tls: cluster.upstream.tls().cloned(),
         };
+        let mut told = self.told.clone();
+        told.retain(|told| told.cluster != name);
+        told.extend(told_of(of_config, &files, Some(&host.to_owned())));
         let bound = Bound::again(&cluster, host);
         let made = self.make(&self.config, of_config, bound, files)?;
         live.store(Arc::new(made));
         let said = (service.clone(), host.to_owned());
         self.hosts.insert(name.to_owned(), said);
+        self.tell(told);
         Ok(())
+    }
+
+    /// Says what is new of what is to be said of files.
+    fn tell(&mut self, all: BTreeSet<Told>) {
+        for told in all.difference(&self.told) {
+            let Told { cluster, text, .. } = told;
+            match told.is_warning {
+                true => warn!(cluster, "{text}"),
+                false => info!(cluster, "{text}"),
+            }
+        }
+        self.told = all;
     }
 
     fn make(
@@ -289,6 +292,19 @@ impl InForce {
         metrics.certificate_expires(name, Side::Client, server.map(Server::not_after));
         metrics.certificate_expires(name, Side::Broker, client.and_then(|own| own.not_after()));
     }
+}
+
+/// What is to be said of the files of a cluster whose Service has this address.
+fn told_of(cluster: &VirtualCluster, files: &Files, host: Option<&String>) -> Vec<Told> {
+    let warnings = files.warnings(cluster, host.map(String::as_str));
+    let all = [(warnings, true), (files.notes(), false)].into_iter();
+    let all = all.flat_map(|(texts, is_warning)| texts.into_iter().map(move |t| (t, is_warning)));
+    all.map(|(text, is_warning)| Told {
+        cluster: cluster.name.clone(),
+        text,
+        is_warning,
+    })
+    .collect()
 }
 
 /// How many ports a configuration has.

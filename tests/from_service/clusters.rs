@@ -178,6 +178,13 @@ fn it_may_be_what_those_are_told_of_whom_it_is_not_known_what_they_dialled() {
     proxy.wait_for_end("main", "address_unknown");
     api.set(hostname("lb.example.com"));
     proxy.wait_for_metric("portolan_service_address_known{cluster=\"main\"}", 1.0);
+    // Nobody could know of it when the certificate was read.
+    let warned =
+        proxy.wait_for_log("the certificate is not for lb.example.com, which clients are told");
+    assert_eq!(
+        (&warned["level"], &warned["cluster"]),
+        (&json!("WARN"), &json!("main"))
+    );
     assert_eq!(
         told(&mut connect("127.0.0.1"), &proxy, "main"),
         "lb.example.com"

@@ -48,14 +48,15 @@ impl Files {
         of_clients.chain(of_brokers).map(Into::into).collect()
     }
 
-    /// What an operator should look at, a line each; bounded in number and length.
-    pub fn warnings(&self, cluster: &VirtualCluster) -> Vec<String> {
+    /// What an operator should look at, a line each; bounded in number and length. `service` is the address that the cluster's
+    /// Service has, where that is known.
+    pub fn warnings(&self, cluster: &VirtualCluster, service: Option<&str>) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(server) = &self.tls {
             warnings.extend_from_slice(server.warnings());
             // Without any name it was said already.
             if !server.names().is_empty() {
-                warnings.extend(not_covered(cluster, server));
+                warnings.extend(not_covered(cluster, service, server));
             }
         }
         if let Some(client) = &self.upstream_tls {
@@ -74,9 +75,9 @@ impl Files {
 }
 
 /// Says which hosts that clients are told are not in the certificate: a client that verifies it gives up there.
-fn not_covered(cluster: &VirtualCluster, server: &Server) -> Option<String> {
+fn not_covered(cluster: &VirtualCluster, service: Option<&str>, server: &Server) -> Option<String> {
     let ports = cluster.ports.as_ref();
-    let of_ports = ports.and_then(|ports| ports.host_of(Route::Bootstrap));
+    let of_ports = ports.and_then(|ports| ports.host_of(Route::Bootstrap).or(service));
     let of_sni = cluster.sni.iter().flat_map(|sni| hosts(&sni.ports));
     let told = of_ports.into_iter().chain(of_sni);
     let missing: Vec<&str> = told.filter(|host| !server.covers(host)).collect();

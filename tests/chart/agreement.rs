@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::certificates::with_files;
 use crate::common::helm::Helm;
-use crate::render::{Rendered, ci, notes, render};
+use crate::render::{Rendered, TWO, ci, good, notes, render};
 
 /// A port of the Service: its name, number and target.
 type Port = (String, u64, u64);
@@ -211,10 +211,76 @@ fn what_the_values_say_arrives_in_the_config() {
 fn a_config_that_is_wrong_in_a_free_part_is_found_by_the_program() {
     // So that the tests above cannot pass for want of looking.
     let values = "{config: {timeouts: {conect: 5s}}}";
-    let Some(rendered) = crate::render::good(&[values]) else {
+    let Some(rendered) = good(&[values]) else {
         return;
     };
     let refused = asked(&["config", "check"], rendered.config());
     let faults = refused.expect_err("it is refused");
     assert!(faults.contains("timeouts.conect"), "{faults}");
+}
+
+#[test]
+fn ids_are_taken_as_they_are_written_or_counted() {
+    for (values, ids, count) in [
+        ("{}", "0-15", 17),
+        ("{ports: {brokers: {count: 3}}}", "0-2", 4),
+        ("{brokers: {ids: 0}}", "0", 2),
+        // A number in YAML, which templates of Helm would write as 1.00000001e+08.
+        ("{brokers: {ids: 100000001}}", "100000001", 2),
+        (
+            "{brokers: {ids: '5, 7 - 8'}, ports: {brokers: {count: 3}}}",
+            "5, 7 - 8",
+            4,
+        ),
+    ] {
+        let Some(rendered) = good(&[values]) else {
+            return;
+        };
+        let line = format!("ids = \"{ids}\"");
+        let config = rendered.config();
+        assert!(
+            config.lines().any(|found| found == line),
+            "{line}: {config}"
+        );
+        assert_eq!(service_ports(&rendered).len(), count, "{values}");
+        let map = portolan(&["map", "--output", "service"], config);
+        let map: Value = serde_norway::from_str(&map).expect("YAML");
+        assert_eq!(ports(&map["ports"]), service_ports(&rendered));
+    }
+}
+
+#[test]
+fn the_notes_warn_of_what_one_may_not_have_meant() {
+    let public = "the address is public, clients need no TLS";
+    let single = "there is one pod";
+    let many = "60 brokers have a port each";
+    let authorities = "held to the authorities in the image";
+    for (values, wanted) in [
+        ("{}", None),
+        ("{profile: gke}", Some(public)),
+        ("{profile: gke, service: {internal: true}}", None),
+        (
+            "{profile: aks, service: {sourceRanges: [10.0.0.0/8]}}",
+            None,
+        ),
+        (
+            "{profile: aws-nlb, tls: {client: {existingSecret: a}}}",
+            None,
+        ),
+        ("{replicas: 1}", Some(single)),
+        ("{ports: {brokers: {count: 60}}}", Some(many)),
+        ("{tls: {upstream: {enabled: true}}}", Some(authorities)),
+        ("{tls: {upstream: {enabled: true, caSecret: a}}}", None),
+    ] {
+        let Some(notes) = notes(&[TWO, values]) else {
+            return;
+        };
+        for note in [public, single, many, authorities] {
+            assert_eq!(
+                notes.contains(note),
+                wanted == Some(note),
+                "{values}: {notes}"
+            );
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::common::helm::chart;
+use crate::common::cache::run_tool;
+use crate::common::helm::{Helm, chart};
 use crate::render::good;
 
 fn text(path: &Path) -> String {
@@ -37,6 +39,29 @@ fn its_files_are_identical_to_those_of_deploy_monitoring() {
             "cp deploy/monitoring/{name} deploy/helm/portolan/files/{name}"
         );
     }
+}
+
+#[test]
+fn a_package_has_them_inside_and_no_values_for_tests() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let Some(mut helm) = Helm::Three.command() else {
+        return;
+    };
+    let helm = helm.arg("package").arg(chart());
+    run_tool(helm.arg("--destination").arg(directory.path()));
+    let package = directory.path().join("portolan-0.1.0.tgz");
+    let list = Command::new("tar").arg("-tzf").arg(&package).output();
+    let list = String::from_utf8_lossy(&list.expect("tar runs").stdout).into_owned();
+    for name in [
+        "files/alerts.yaml",
+        "files/dashboard.json",
+        "values.schema.json",
+        "README.md",
+    ] {
+        let name = format!("portolan/{name}");
+        assert!(list.lines().any(|line| line == name), "{name}: {list}");
+    }
+    assert!(!list.contains("/ci/"), "{list}");
 }
 
 #[test]

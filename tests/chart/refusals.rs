@@ -117,6 +117,10 @@ fn sources_of_the_host_where_clients_are_told_names() {
 #[test]
 fn another_count_than_there_are_ids() {
     refused(
+        "{ports: {brokers: {count: 2}}, brokers: {ids: 0}}",
+        "ports.brokers.count is 2, but brokers.ids \"0\" are 1; write ports.brokers.count: 1",
+    );
+    refused(
         "{ports: {brokers: {count: 16}}, brokers: {ids: '0-2,1000-1002'}}",
         "ports.brokers.count is 16, but brokers.ids \"0-2,1000-1002\" are 6; write ports.brokers.count: 6, or leave one of \
          the two out",

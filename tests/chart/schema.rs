@@ -83,6 +83,8 @@ fn texts_of_another_form() {
         "tls.client.existingSecret",
     );
     refused("{kafka: {clusterName: a.b}}", "kafka.clusterName");
+    refused("{brokers: {ids: ''}}", "brokers.ids");
+    refused("{brokers: {ids: -1}}", "brokers.ids");
     refused(
         "{kafka: {bootstrapServers: 9092}}",
         "kafka.bootstrapServers",

@@ -18,7 +18,12 @@ so that they agree.
 {{- $_ := set $plan "servers" $trimmed -}}
 
 {{- $count := $values.ports.brokers.count -}}
-{{- $text := default (printf "0-%d" (sub (default 16 $count | int) 1)) $values.brokers.ids | toString -}}
+{{- $text := $values.brokers.ids -}}
+{{- if kindIs "invalid" $text -}}
+{{- $text = printf "0-%d" (sub (default 16 $count | int) 1) -}}
+{{- else if not (kindIs "string" $text) -}}
+{{- $text = printf "%d" (int64 $text) -}}
+{{- end -}}
 {{- $found := include "portolan.ids" $text | fromJson -}}
 {{- $_ := set $plan "idsText" $text -}}
 {{- $_ := set $plan "ids" $found.ids -}}

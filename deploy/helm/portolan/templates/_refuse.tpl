@@ -64,7 +64,7 @@ value alone is in values.schema.json.
 {{- $has := len .plan.ids -}}
 {{- $first := int $ports.brokers.first -}}
 {{- $last := int .plan.lastPort -}}
-{{- if and $count .values.brokers.ids (not .plan.idFaults) (ne (int $count) $has) -}}
+{{- if and $count (not (kindIs "invalid" .values.brokers.ids)) (not .plan.idFaults) (ne (int $count) $has) -}}
 {{- $faults = append $faults (printf "ports.brokers.count is %d, but brokers.ids %q are %d; write ports.brokers.count: %d, or leave one of the two out" (int $count) .plan.idsText $has $has) -}}
 {{- end -}}
 {{- $single := dict "ports.admin" (int $ports.admin) -}}

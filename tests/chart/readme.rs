@@ -172,3 +172,15 @@ fn every_value_that_it_names_exists() {
     }
     assert!(found > 10, "only {found}");
 }
+
+#[test]
+fn every_file_that_it_links_to_exists() {
+    let readme = text(path());
+    let links = readme.split("](").skip(1);
+    let links = links.filter_map(|rest| rest.split(')').next());
+    let links: Vec<&str> = links.filter(|link| !link.contains("://")).collect();
+    assert!(links.len() > 3, "{links:?}");
+    for link in links {
+        assert!(chart().join(link).exists(), "{link}");
+    }
+}

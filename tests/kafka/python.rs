@@ -1,11 +1,10 @@
 //! The Python clients: kafka-python, aiokafka and confluent-kafka.
 
 use std::path::PathBuf;
-use std::process::Command;
-use std::slice;
 
 use crate::client::Program;
-use crate::libraries::{SCRAM_256, fingerprint_of, library_round_trips, limited, sources};
+use crate::common::python;
+use crate::libraries::{SCRAM_256, library_round_trips, sources};
 use crate::round_trip::SCRAM;
 use crate::toolchain;
 
@@ -55,30 +54,8 @@ fn program(name: &str, file: &str) -> Option<Program> {
 
 /// A virtual environment with the libraries.
 fn environment() -> PathBuf {
-    // Libraries with parts in C are of one version of Python, and the environment refers to the one it was made with.
-    let which = "import sys; print(sys.version, sys.base_prefix)";
-    let output = Command::new("python3")
-        .args(["-c", which])
-        .output()
-        .expect("Python runs");
-    let version = String::from_utf8_lossy(&output.stdout);
-    let requirements = sources("python").join("requirements.txt");
-    let of_requirements = fingerprint_of(slice::from_ref(&requirements));
-    let name = format!(
-        "python-clients/{}",
-        toolchain::fingerprint(&[&version, &of_requirements])
-    );
-    toolchain::cached(&name, |dir| {
-        toolchain::run_tool(limited(300, "python3").args(["-m", "venv"]).arg(dir));
-        let python = dir.join("bin/python").display().to_string();
-        let mut pip = limited(900, &python);
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--requirement",
-        ]);
-        toolchain::run_tool(pip.arg(requirements));
-    })
+    python::environment(
+        "python-clients",
+        "tests/kafka/clients/python/requirements.txt",
+    )
 }

@@ -30,7 +30,12 @@ struct Zone {
 impl Dns {
     /// On a free port of 127.0.0.1. It knows no name yet: every one is NXDOMAIN.
     pub fn start() -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// The same at an address of the caller's choice.
+    pub fn start_at(address: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(address).expect("a free port");
         let address = socket.local_addr().expect("a bound socket");
         let zone = Arc::new(Mutex::new(Zone::default()));
         let stopping = Arc::new(AtomicBool::new(false));
@@ -89,7 +94,7 @@ impl Drop for Dns {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
         // Wakes the loop. Where this fails the loop has ended already.
-        if let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) {
+        if let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)) {
             let _ = socket.send_to(&[], self.address);
         }
         if let Some(thread) = self.thread.take() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -107,6 +107,17 @@ impl Proxy {
     pub fn start_with_file(file: &Path) -> Self {
         let command = Command::new(env!("CARGO_BIN_EXE_portolan"));
         Self::spawn_with(command, file, "").ready()
+    }
+
+    /// The same, with words before the command that lead it elsewhere, such as `nsenter`: to where its admin listener, which listens
+    /// on every address there, is found at this one.
+    pub fn start_elsewhere(words: &[String], file: &Path, address: IpAddr) -> Self {
+        let (first, others) = words.split_first().expect("words");
+        let mut command = Command::new(first);
+        command.args(others).arg(env!("CARGO_BIN_EXE_portolan"));
+        let mut proxy = Self::spawn_with(command, file, "").ready();
+        proxy.admin = proxy.admin.map(|admin| (address, admin.port()).into());
+        proxy
     }
 
     /// The same, started by a shell line in which `"$@"` is the command: `ulimit -n 200; exec "$@"`.

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use kafka_protocol::messages::alter_partition_reassignments_request::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
 };
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest,
+};
 use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
 use kafka_protocol::messages::{
@@ -33,9 +35,13 @@ impl Cluster {
     /// Creates a topic with three replicas of each partition and waits until all of them are in sync.
     pub fn create_topic(&self, name: &str, partitions: i32) {
         let topic = CreatableTopic::default()
-            .with_name(topic_name(name))
             .with_num_partitions(partitions)
             .with_replication_factor(3);
+        self.create(name, topic, partitions);
+    }
+
+    fn create(&self, name: &str, topic: CreatableTopic, partitions: i32) {
+        let topic = topic.with_name(topic_name(name));
         let request = CreateTopicsRequest::default()
             .with_topics(vec![topic])
             .with_timeout_ms(30_000);
@@ -56,6 +62,17 @@ impl Cluster {
                 })
             },
         );
+    }
+
+    /// Creates a topic with one partition on these nodes, the first of which leads it, and waits until all of them are in sync.
+    pub fn create_topic_on(&self, name: &str, nodes: &[i32]) {
+        let replicas = nodes.iter().map(|&id| BrokerId(id)).collect();
+        let assignment = CreatableReplicaAssignment::default().with_broker_ids(replicas);
+        let topic = CreatableTopic::default()
+            .with_num_partitions(-1)
+            .with_replication_factor(-1)
+            .with_assignments(vec![assignment]);
+        self.create(name, topic, 1);
     }
 
     /// Makes another replica the leader of every partition of a topic.

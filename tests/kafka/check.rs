@@ -18,10 +18,17 @@ use crate::common::proxy::Proxy;
 use crate::front::Front;
 
 /// The exit code, the codes of all findings, and all of it.
-type Checked = (Option<i32>, BTreeSet<String>, Value);
+pub type Checked = (Option<i32>, BTreeSet<String>, Value);
 
 fn check(arguments: &[&str]) -> Checked {
     check_by(&mut Command::new(env!("CARGO_BIN_EXE_portolan")), arguments)
+}
+
+/// The same behind words such as `nsenter`, which lead to where it is to look from.
+pub fn check_behind(words: &[String], arguments: &[&str]) -> Checked {
+    let portolan = [env!("CARGO_BIN_EXE_portolan").to_owned()];
+    let words = [words, &portolan].concat();
+    check_by(Command::new(&words[0]).args(&words[1..]), arguments)
 }
 
 /// The same by a command that begins with the program.
@@ -50,12 +57,18 @@ fn token() -> String {
     format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&claims))
 }
 
-fn codes(names: &[&str]) -> BTreeSet<String> {
+/// Codes of findings.
+pub fn codes(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
 fn assert_fine(arguments: &[&str], ids: &[i32]) {
-    let (code, found, report) = check(arguments);
+    assert_fine_by(&[], arguments, ids);
+}
+
+/// Fails unless everything is in good order for whoever stands behind these words, and each of these nodes is who it says.
+pub fn assert_fine_by(words: &[String], arguments: &[&str], ids: &[i32]) {
+    let (code, found, report) = check_behind(words, arguments);
     assert_eq!((code, found), (Some(0), codes(&[])), "{report:#}");
     let nodes = report["nodes"].as_array().expect("a list");
     assert_eq!(nodes.len(), ids.len());

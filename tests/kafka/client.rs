@@ -60,6 +60,12 @@ impl Program {
         program
     }
 
+    /// The same on another machine: behind these words, such as `nsenter`, which lead there.
+    pub fn on(mut self, words: &[String]) -> Self {
+        self.command.splice(0..0, words.iter().cloned());
+        self
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

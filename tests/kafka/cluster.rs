@@ -15,8 +15,9 @@ use tempfile::TempDir;
 use crate::admin::patiently;
 use crate::broker::Broker;
 use crate::identities::Identities;
-use crate::listener::{self, DIRECT_PORT};
-use crate::network::Network;
+use crate::kubernetes::Pods;
+use crate::listener;
+use crate::place::Place;
 use crate::toolchain::{self, KAFKA_3, KAFKA_4};
 use crate::wire::Wire;
 
@@ -28,9 +29,7 @@ const CONTROLLER_PORT: u16 = 9093;
 pub struct Cluster {
     version: &'static str,
     ids: Vec<i32>,
-    network: Network,
-    /// Which address of the network each node has now.
-    hosts: Mutex<BTreeMap<i32, usize>>,
+    place: Place,
     jars: String,
     identities: Identities,
     /// Before the directory, so that they are dead when that is removed.
@@ -54,11 +53,16 @@ pub fn previous() -> Option<&'static Cluster> {
 
 /// A cluster of the newest version that the test may disturb. One at a time, since each takes a gigabyte of memory.
 pub fn own() -> Option<(Cluster, MutexGuard<'static, ()>)> {
-    static ONE: Mutex<()> = Mutex::new(());
     have_java().then(|| {
-        let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = one_at_a_time();
         (Cluster::start(KAFKA_4, &[0, 1, 2]), guard)
     })
+}
+
+/// The right to start a cluster that nobody else uses.
+pub fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn have_java() -> bool {
@@ -68,6 +72,15 @@ fn have_java() -> bool {
 impl Cluster {
     /// Formats and starts the nodes and waits until they know each other and coordinate.
     pub fn start(version: &'static str, ids: &[i32]) -> Self {
+        Cluster::start_at(version, ids, Place::loopback(ids))
+    }
+
+    /// The same in pods, which are there already.
+    pub fn start_in_pods(version: &'static str, ids: &[i32], pods: Pods) -> Self {
+        Cluster::start_at(version, ids, Place::Pods(pods))
+    }
+
+    fn start_at(version: &'static str, ids: &[i32], place: Place) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("portolan-kafka-")
             .tempdir()
@@ -75,8 +88,7 @@ impl Cluster {
         let cluster = Cluster {
             version,
             ids: ids.to_vec(),
-            network: Network::take(),
-            hosts: Mutex::new(ids.iter().copied().zip(1..).collect()),
+            place,
             identities: Identities::new(&dir.path().join("tls")),
             dir,
             jars: toolchain::jars(version),
@@ -97,6 +109,19 @@ impl Cluster {
         }
         cluster.wait_for_coordinators();
         cluster
+    }
+
+    /// Adds a node that is only a broker. Its pod is there already.
+    pub fn add_node(&mut self, id: i32) {
+        self.ids.push(id);
+        self.format(id);
+        self.start_node(id);
+        self.wait_for_node(id);
+    }
+
+    /// The pods that its nodes run in.
+    pub fn pods(&self) -> &Pods {
+        self.place.pods()
     }
 
     /// The brokers' version.
@@ -137,7 +162,7 @@ impl Cluster {
 
     /// Where the tests themselves talk to a node.
     pub fn direct(&self, id: i32) -> SocketAddr {
-        (self.address(id), DIRECT_PORT).into()
+        (self.address(id), self.place.direct_port()).into()
     }
 
     /// What a node has logged.
@@ -152,7 +177,7 @@ impl Cluster {
 
     /// Starts a node, which may have run before, and returns at once.
     pub fn start_node(&self, id: i32) {
-        let command = self.java("kafka.Kafka", &[&self.properties_file(id)]);
+        let command = self.java(id, "kafka.Kafka", &[&self.properties_file(id)]);
         self.brokers()
             .insert(id, Broker::start(&command, &self.node_dir(id)));
     }
@@ -172,14 +197,14 @@ impl Cluster {
     /// Gives a node that does not run the address of the network with this number, which another may have had before. Controllers
     /// stay where they are: their addresses are part of every node's configuration.
     pub fn move_node(&self, id: i32, host: usize) {
-        lock(&self.hosts).insert(id, host);
+        self.place.hosts().insert(id, host);
         fs::write(self.properties_file(id), self.properties(id)).expect("the directory is ours");
         self.write_hosts();
     }
 
     /// Which address of the network a node has.
     pub fn host(&self, id: i32) -> usize {
-        let hosts = lock(&self.hosts);
+        let hosts = self.place.hosts();
         *hosts.get(&id).expect("a node of this cluster")
     }
 
@@ -217,14 +242,13 @@ impl Cluster {
     }
 
     fn address(&self, id: i32) -> Ipv4Addr {
-        self.network.host(self.host(id))
+        self.place.address(id)
     }
 
     fn controller(&self, id: i32) -> String {
         let position = self.ids.iter().position(|known| *known == id);
-        let address = self
-            .network
-            .host(1 + position.expect("a node of this cluster"));
+        let host = 1 + position.expect("a node of this cluster");
+        let address = self.place.loopback_address(host);
         format!("{address}:{CONTROLLER_PORT}")
     }
 
@@ -266,12 +290,17 @@ impl Cluster {
             "--add-scram",
             &scram(512),
         ];
-        let command = self.java("kafka.tools.StorageTool", &arguments);
+        let command = self.java(id, "kafka.tools.StorageTool", &arguments);
         toolchain::run_tool(Command::new(&command[0]).args(&command[1..]));
     }
 
-    fn java(&self, class: &str, arguments: &[&str]) -> Vec<String> {
-        let hosts = format!("-Djdk.net.hosts.file={}", self.hosts_file().display());
+    fn java(&self, id: i32, class: &str, arguments: &[&str]) -> Vec<String> {
+        let names = match &self.place {
+            Place::Loopback { .. } => {
+                format!("-Djdk.net.hosts.file={}", self.hosts_file().display())
+            }
+            Place::Pods(_) => Pods::JAVA_OPTION.to_owned(),
+        };
         let options = [
             // A JVM that lives for minutes on few cores is better off without the optimising compiler.
             "java",
@@ -279,21 +308,31 @@ impl Cluster {
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
             "-Xshare:auto",
-            &hosts,
+            &names,
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
             "-cp",
             &self.jars,
             class,
         ];
-        options
-            .iter()
-            .chain(arguments)
-            .map(ToString::to_string)
-            .collect()
+        let mut words = self.place.words(id);
+        words.extend(options.iter().chain(arguments).map(ToString::to_string));
+        words
     }
 
     fn properties(&self, id: i32) -> String {
+        let mut text = match &self.place {
+            Place::Loopback { .. } => self.loopback_properties(id),
+            Place::Pods(pods) => pods.properties(id, &self.node_dir(id).join("data")),
+        };
+        text.push_str(COMMON_PROPERTIES);
+        if self.version == KAFKA_4 {
+            text.push_str("share.coordinator.state.topic.replication.factor=3\nshare.coordinator.state.topic.min.isr=2\nshare.coordinator.state.topic.num.partitions=3\n");
+        }
+        text
+    }
+
+    fn loopback_properties(&self, id: i32) -> String {
         let address = self.address(id);
         let voters = self
             .ids
@@ -309,10 +348,6 @@ impl Cluster {
         let host = internal_host(id);
         text.push_str(&listener::properties(address, &host, &self.controller(id)));
         text.push_str(&self.identities.node(&host, &self.node_dir(id)));
-        text.push_str(COMMON_PROPERTIES);
-        if self.version == KAFKA_4 {
-            text.push_str("share.coordinator.state.topic.replication.factor=3\nshare.coordinator.state.topic.min.isr=2\nshare.coordinator.state.topic.num.partitions=3\n");
-        }
         text
     }
 }
@@ -338,6 +373,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn internal_host(id: i32) -> String {
+/// The name of a node inside its cluster.
+pub fn internal_host(id: i32) -> String {
     format!("kafka-{id}.kafka-headless.kafka.svc.cluster.local")
 }

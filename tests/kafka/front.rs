@@ -246,19 +246,24 @@ impl Front {
 
     /// Fails if a session ended because the proxy did not understand what real peers say to each other.
     pub fn assert_understood(&self) {
-        for reason in [
-            "bad_request_size",
-            "request_too_large",
-            "malformed_request",
-            "refused_request",
-            "bad_response_size",
-            "correlation_mismatch",
-            "unexpected_response",
-            "malformed_response",
-            "response_too_large",
-        ] {
-            let ends = self.proxy.ends(NAME, reason);
-            assert_eq!(ends, 0.0, "{reason}:\n{}", self.proxy.log_text());
-        }
+        assert_understood(&self.proxy);
+    }
+}
+
+/// The same of a proxy that stands elsewhere.
+pub fn assert_understood(proxy: &Proxy) {
+    for reason in [
+        "bad_request_size",
+        "request_too_large",
+        "malformed_request",
+        "refused_request",
+        "bad_response_size",
+        "correlation_mismatch",
+        "unexpected_response",
+        "malformed_response",
+        "response_too_large",
+    ] {
+        let ends = proxy.ends(NAME, reason);
+        assert_eq!(ends, 0.0, "{reason}:\n{}", proxy.log_text());
     }
 }

@@ -59,18 +59,25 @@ pub fn under_traffic_through(
     load.goes_on();
     let mut results = Vec::new();
     for (finished, program) in load.finish().into_iter().zip(programs) {
-        let Finished { topic, result, .. } = finished;
-        let name = program.name();
-        if program.writes_again() {
-            assert_once_in_an_epoch(cluster, &topic, name);
-        } else {
-            assert_eq!(result["duplicates"], json!([]), "{name}: {result}");
-        }
-        results.push(result);
+        finished.assert_nothing_twice(cluster, program);
+        results.push(finished.result);
     }
     front.assert_no_leak();
     front.assert_understood();
     results
+}
+
+impl Finished {
+    /// Fails if something stands in the topic twice that the program did not write again of its own accord.
+    pub fn assert_nothing_twice(&self, cluster: &Cluster, program: &Program) {
+        let Finished { topic, result, .. } = self;
+        let name = program.name();
+        if program.writes_again() {
+            assert_once_in_an_epoch(cluster, topic, name);
+        } else {
+            assert_eq!(result["duplicates"], json!([]), "{name}: {result}");
+        }
+    }
 }
 
 /// A client that asks for a new epoch numbers its records anew, so that brokers cannot know those that they have already. But

@@ -1,0 +1,213 @@
+//! The steps of the story, in order.
+
+use std::thread;
+use std::time::Duration;
+
+use kafka_protocol::messages::MetadataRequest;
+use serde_json::{Value, json};
+
+use crate::check::{assert_fine_by, check_behind, codes};
+use crate::client::Program;
+use crate::cluster::internal_host;
+use crate::front::{self, NAME as CLUSTER};
+use crate::round_trip::round_trip_by;
+use crate::toolchain::KAFKA_4;
+use crate::traffic::Load;
+use crate::wire::Wire;
+
+use super::outside::{self, NAME, access};
+use super::portolan::{BALANCER_PORT, port};
+use super::who::{WhoIsThere, ask};
+use super::{Pods, World};
+
+/// Where check is to look.
+const BOOTSTRAP: &str = "kafka.example.com:9092";
+
+pub fn clients_reach_one_address_and_know_one_name(world: &World) {
+    let outside = &world.outside;
+    assert!(outside.knows(NAME));
+    assert!(outside.reaches(NAME, BALANCER_PORT));
+    for &id in world.cluster.ids() {
+        // Each is there, and is found by its name inside: only not from out there.
+        Wire::connect(world.cluster.direct(id)).expect("the broker accepts");
+        assert!(outside.reaches(NAME, port(id)));
+        let address = world.cluster.pods().address(id).to_string();
+        assert!(!outside.reaches(&address, Pods::PORT), "{address}");
+        assert!(!outside.knows(&internal_host(id)));
+        assert!(world.cluster.pods().asked_for(id) > 0);
+    }
+}
+
+pub fn every_client_does_all_of_its_work(world: &World, programs: &[Program]) {
+    let access = access(world.cluster.ids());
+    thread::scope(|scope| {
+        for (n, program) in programs.iter().enumerate() {
+            let program = program.clone().on(&world.outside.words());
+            let access = &access;
+            scope.spawn(move || round_trip_by(access, &program, &format!("round-trip-{n}")));
+        }
+    });
+    for &id in world.cluster.ids() {
+        let connections = world.portolan.connections_to(id);
+        assert!(
+            connections >= programs.len() as f64,
+            "node {id}: {connections}"
+        );
+    }
+    front::assert_understood(&world.portolan.proxy);
+    world.portolan.proxy.assert_calm();
+}
+
+pub fn check_finds_everything_in_good_order(world: &World) {
+    assert_fine_by(&world.outside.words(), &[BOOTSTRAP], world.cluster.ids());
+}
+
+/// Kafka's pods get new addresses all the time, and Kubernetes is quick to give the old ones to others (strimzi#3984).
+pub fn a_pod_moves_and_another_takes_its_address(world: &World, load: &Load) {
+    let (cluster, pods) = (&world.cluster, world.cluster.pods());
+    let node = |&id: &i32| (id, world.portolan.node(id));
+    let nodes: Vec<_> = cluster.ids().iter().map(node).collect();
+    let who = WhoIsThere::ask_at(&nodes);
+    let left = pods.address(1);
+    let free = restart_elsewhere(world, load, 1, FREE_NUMBER);
+    restart_elsewhere(world, load, 2, free);
+    assert_eq!(pods.address(2), left);
+    for &id in cluster.ids() {
+        let before = who.right(id);
+        crate::admin::patiently("everybody is at home", || who.right(id) > before);
+    }
+    who.assert_always_right();
+    load.goes_on();
+}
+
+/// The number of an address that no pod has had.
+const FREE_NUMBER: u8 = 21;
+
+/// Ends a broker and its pod, and starts it in another with this number. Returns the number of the pod that is gone.
+fn restart_elsewhere(world: &World, load: &Load, id: i32, number: u8) -> u8 {
+    let (cluster, pods) = (&world.cluster, world.cluster.pods());
+    pods.withdraw(id);
+    cluster.stop_node(id);
+    let left = pods.delete(id);
+    load.goes_on();
+    pods.create(id, number);
+    pods.publish(id);
+    cluster.start_node(id);
+    cluster.wait_for_node(id);
+    cluster.wait_for_replicas();
+    left
+}
+
+/// A headless Service hides pods that are not ready, unless it has publishNotReadyAddresses (bitnami/charts#7846). Who dials one of
+/// those waits for it as long as `timeouts.connect` says, and gets through if the name comes in time.
+pub fn a_pod_has_no_name_until_it_is_ready(world: &World, load: &Load) {
+    let (cluster, pods) = (&world.cluster, world.cluster.pods());
+    let there = || ask(0, world.portolan.node(0));
+    assert_eq!(there(), Some(Ok(())));
+    // The container is started again, in the same pod.
+    pods.withdraw(0);
+    cluster.stop_node(0);
+    cluster.start_node(0);
+    cluster.wait_for_node(0);
+    assert_eq!(there(), None, "its name does not exist");
+    load.goes_on();
+    thread::scope(|scope| {
+        let asked = pods.asked_for(0);
+        let patient = scope.spawn(there);
+        crate::admin::patiently("somebody looks for its name", || pods.asked_for(0) > asked);
+        thread::sleep(Duration::from_secs(1));
+        pods.publish(0);
+        let answer = patient.join().expect("it asks");
+        assert_eq!(answer, Some(Ok(())), "{}", world.portolan.proxy.log_text());
+    });
+    cluster.wait_for_replicas();
+    load.goes_on();
+    world.portolan.proxy.wait_for_log("connected again");
+}
+
+/// Ids 0 to 15 have ports, so the fourth broker has one already: nothing is told, nothing restarts (strimzi#1211, koperator#440).
+pub fn a_broker_joins_that_has_a_port(world: &mut World, load: &Load) {
+    join(world, 3, 31);
+    let cluster = &world.cluster;
+    cluster.create_topic_on("led-by-the-fourth", &[3, 0, 1]);
+    let program = Program::java(KAFKA_4).on(&world.outside.words());
+    let traffic = program.start_traffic_by(&access(cluster.ids()), "led-by-the-fourth", &[]);
+    traffic.wait_for(300);
+    let result = traffic.finish();
+    for wrong in ["missing", "duplicates", "failed"] {
+        assert_eq!(result[wrong], json!([]), "{wrong} in {result}");
+    }
+    assert!(world.portolan.connections_to(3) > 0.0);
+    assert_eq!(ask(3, world.portolan.node(3)), Some(Ok(())));
+    assert_fine_by(&world.outside.words(), &[BOOTSTRAP], cluster.ids());
+    world.portolan.assert_left_alone();
+    load.goes_on();
+}
+
+/// Id 40 has no port. Whoever looks finds out, and finds what to do about it; all others are served on.
+pub fn a_broker_joins_that_has_none(world: &mut World, load: &Load) {
+    const ID: i32 = 40;
+    assert_eq!(world.portolan.count("unmapped_nodes_total"), 0.0);
+    let mapped = world.cluster.ids().to_vec();
+    join(world, ID, 41);
+    let portolan = &world.portolan;
+
+    // Clients are told all the others, by the one name.
+    let mut wire = Wire::connect(portolan.bootstrap()).expect("Portolan accepts");
+    let metadata = wire.ask(&MetadataRequest::default().with_topics(None), 12);
+    let brokers = metadata.expect("an answer").brokers;
+    let mut told: Vec<(i32, String, i32)> = brokers
+        .iter()
+        .map(|broker| (broker.node_id.0, broker.host.to_string(), broker.port))
+        .collect();
+    told.sort_unstable();
+    let expected = mapped
+        .iter()
+        .map(|&id| (id, NAME.to_owned(), i32::from(port(id))));
+    assert_eq!(told, expected.collect::<Vec<_>>());
+
+    // The log, the metric and the status page say so.
+    let remedy = "add a [[clusters.main.nodes]] with ids = \"40\", port = 9109, or extend the ids of one that is there";
+    let line = portolan
+        .proxy
+        .wait_for_log("node 40 is not in the port map");
+    assert_eq!(line["level"], "WARN");
+    let message = line["message"].as_str().unwrap_or_default();
+    assert!(message.ends_with(remedy), "{message}");
+    assert!(portolan.count("unmapped_nodes_total") > 0.0);
+    let (_, status) = portolan.proxy.get("/status");
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    let unmapped = &status["clusters"][0]["unmapped"];
+    assert_eq!(unmapped[0]["node"], ID, "{status:#}");
+    assert_eq!(unmapped[0]["remedy"], remedy, "{status:#}");
+
+    // And so does check, to whoever stands outside, as soon as something is where no client can go.
+    world.cluster.create_topic_on("led-by-40", &[ID, 0, 1]);
+    let (code, found, report) = check_behind(&world.outside.words(), &[BOOTSTRAP]);
+    let expected = codes(&["node-not-in-map", "partitions-without-leader"]);
+    assert_eq!((code, found), (Some(1), expected), "{report:#}");
+    let findings = report["findings"].as_array().expect("a list");
+    let mut findings = findings.iter();
+    let about_it = findings.find(|finding| finding["code"] == "node-not-in-map");
+    assert_eq!(about_it.expect("it was found")["node"], ID, "{report:#}");
+    load.goes_on();
+}
+
+/// Starts a broker that was not there before, in a pod with this number.
+fn join(world: &mut World, id: i32, number: u8) {
+    world.cluster.pods().create(id, number);
+    world.cluster.pods().publish(id);
+    world.cluster.add_node(id);
+}
+
+pub fn nothing_is_lost_and_nothing_is_there_twice(world: &World, load: Load) {
+    let programs = outside::programs_for_load();
+    for (finished, program) in load.finish().iter().zip(&programs) {
+        finished.assert_nothing_twice(&world.cluster, program);
+    }
+    front::assert_understood(&world.portolan.proxy);
+    world.portolan.assert_left_alone();
+    let series =
+        format!("portolan_addresses_rewritten_total{{api=\"Metadata\",cluster=\"{CLUSTER}\"}}");
+    assert!(world.portolan.proxy.metric(&series) > 0.0);
+}

@@ -110,12 +110,13 @@ impl Proxy {
     }
 
     /// The same, with words before the command that lead it elsewhere, such as `nsenter`: to where its admin listener, which listens
-    /// on every address there, is found at this one.
-    pub fn start_elsewhere(words: &[String], file: &Path, address: IpAddr) -> Self {
+    /// on every address there, is found at this one. The arguments are all that it gets.
+    pub fn start_elsewhere(words: &[String], arguments: &[String], address: IpAddr) -> Self {
         let (first, others) = words.split_first().expect("words");
         let mut command = Command::new(first);
         command.args(others).arg(env!("CARGO_BIN_EXE_portolan"));
-        let mut proxy = Self::spawn_with(command, file, "").ready();
+        command.args(arguments);
+        let mut proxy = Self::spawn_command(command, "").ready();
         proxy.admin = proxy.admin.map(|admin| (address, admin.port()).into());
         proxy
     }
@@ -165,12 +166,17 @@ impl Proxy {
     }
 
     fn spawn_with(mut command: Command, file: &Path, stdin_text: &str) -> Self {
+        command
+            .args(["run", "--config"])
+            .arg(file)
+            .env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1");
+        Self::spawn_command(command, stdin_text)
+    }
+
+    fn spawn_command(mut command: Command, stdin_text: &str) -> Self {
         let log = Log::new();
         let stderr = log.file.try_clone().expect("a descriptor");
         let mut child = command
-            .args(["run", "--config"])
-            .arg(file)
-            .env("PORTOLAN_TEST_ALLOW_PORT_ZERO", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(stderr)

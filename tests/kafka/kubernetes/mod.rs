@@ -27,13 +27,14 @@
 //! | a bridge and veth cables | the network plugin. Hardware addresses follow from IP addresses, as several plugins have it |
 //! | the records of a DNS server that the test changes ([`pods`]) | CoreDNS and a headless Service: a name exists while its pod is ready |
 //! | real brokers, each in its pod with a directory that stays ([`pods`]) | a StatefulSet with a volume for each pod |
-//! | `portolan run` with the chart's file, uid 65532, no capability, no new privileges ([`portolan`]) | the Deployment that the chart makes |
+//! | `portolan run` with the chart's file, user, root that is read-only, no capability, no new privileges ([`portolan`], [`chart`]) | the Deployment that the chart makes |
 //! | the address 203.0.113.10 on Portolan's second interface | a Service of type LoadBalancer. It hands on bytes: nothing of it is left to play |
 //! | another machine, with a line in its hosts file ([`outside`]) | the internet, and the DNS record that leads to the load balancer |
 //!
 //! What is not played: several replicas behind the balancer (`rolling.rs` does it with HAProxy), TLS (`tls/`), the image itself.
 //! Run it alone by `cargo test --test kafka kubernetes`; what happens is told on the way with `-- --nocapture`. It needs no root.
 
+mod chart;
 mod machine;
 mod node;
 mod outside;
@@ -48,6 +49,7 @@ use crate::cluster::{self, Cluster};
 use crate::toolchain::KAFKA_4;
 use crate::traffic::Load;
 
+use chart::Chart;
 use outside::{Outside, access};
 pub use pods::Pods;
 use portolan::Portolan;
@@ -63,7 +65,7 @@ struct World {
 #[test]
 fn one_address_is_all_that_clients_need() {
     // What must be fetched is fetched out here: inside there is no internet.
-    let Some(programs) = outside::programs() else {
+    let (Some(programs), Some(chart)) = (outside::programs(), Chart::render()) else {
         return;
     };
     if !node::is_here() {
@@ -79,7 +81,7 @@ fn one_address_is_all_that_clients_need() {
     tell("three brokers start in their pods, and Portolan in its own");
     let dir = tempfile::tempdir().expect("a temporary directory");
     node::set_up(dir.path());
-    let mut world = World::start();
+    let mut world = World::start(chart);
     tell("clients reach one address, and know one name");
     steps::clients_reach_one_address_and_know_one_name(&world);
     tell("every client does all of its work");
@@ -103,12 +105,12 @@ fn one_address_is_all_that_clients_need() {
 }
 
 impl World {
-    fn start() -> Self {
+    fn start(chart: Chart) -> Self {
         let ids = [0, 1, 2];
         let cluster = Cluster::start_in_pods(KAFKA_4, &ids, Pods::start(&ids));
         let outside = Outside::start();
         World {
-            portolan: Portolan::start(&outside),
+            portolan: Portolan::start(chart, &outside),
             outside,
             cluster,
         }
@@ -121,7 +123,7 @@ impl World {
             let topic = format!("load-{n}");
             self.cluster.create_topic(&topic, 6);
             let program = program.on(&self.outside.words());
-            let access = access(self.cluster.ids());
+            let access = access(&self.portolan, self.cluster.ids());
             let traffic = program.start_traffic_by(&access, &topic, &[]);
             (topic, traffic)
         });

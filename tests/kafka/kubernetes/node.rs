@@ -39,12 +39,15 @@ pub const fn pod_address(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 244, 0, n)
 }
 
+/// The `ndots` that pods have which do not ask for another.
+pub const NDOTS: u8 = 5;
+
 /// What kubelet writes into a pod of the namespace `kafka`.
-pub fn resolv_conf() -> String {
+pub fn resolv_conf(ndots: u8) -> String {
     format!(
         "nameserver {CLUSTER_DNS}\n\
          search kafka.svc.cluster.local svc.cluster.local cluster.local\n\
-         options ndots:5\n"
+         options ndots:{ndots}\n"
     )
 }
 
@@ -94,7 +97,7 @@ pub fn run_inside(test: &str) {
 
 /// Makes the node's network. `dir` keeps what it needs.
 pub fn set_up(dir: &Path) {
-    fs::write(dir.join("resolv.conf"), resolv_conf()).expect("it is ours");
+    fs::write(dir.join("resolv.conf"), resolv_conf(NDOTS)).expect("it is ours");
     run(&format!(
         "mount --bind {}/resolv.conf /etc/resolv.conf\n\
          ip link set lo up\n\

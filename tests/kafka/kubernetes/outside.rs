@@ -12,7 +12,7 @@ use crate::toolchain::{self, KAFKA_4};
 
 use super::machine::Machine;
 use super::node::CLUSTER_DNS;
-use super::portolan::{BALANCER_PORT, port};
+use super::portolan::Portolan;
 
 /// The name that clients are given: `advertised.host`.
 pub const NAME: &str = "kafka.example.com";
@@ -68,10 +68,12 @@ impl Outside {
 }
 
 /// What clients are given, and what they must be told where the cluster has these nodes.
-pub fn access(nodes: &[i32]) -> Access {
-    let brokers = nodes.iter().map(|&id| format!("{NAME}:{}", port(id)));
+pub fn access(portolan: &Portolan, nodes: &[i32]) -> Access {
+    let brokers = nodes
+        .iter()
+        .map(|&id| format!("{NAME}:{}", portolan.port(id)));
     Access {
-        bootstrap: format!("{NAME}:{BALANCER_PORT}"),
+        bootstrap: format!("{NAME}:{}", portolan.bootstrap_port()),
         brokers: brokers.collect::<Vec<String>>().join(","),
         sasl: None,
         tls: None,

@@ -10,7 +10,7 @@ use crate::cluster::internal_host;
 use crate::common::dns::Dns;
 
 use super::machine::Machine;
-use super::node::{BRIDGE, CLUSTER_DNS, GATEWAY, pod_address, resolv_conf};
+use super::node::{BRIDGE, CLUSTER_DNS, GATEWAY, NDOTS, pod_address, resolv_conf};
 
 /// The headless Service: its name stands for all pods that are ready.
 pub const HEADLESS: &str = "kafka-headless.kafka.svc.cluster.local";
@@ -57,7 +57,7 @@ impl Pods {
         let address = pod_address(number);
         // As kubelet does: a pod knows itself also before it is ready.
         let hosts = format!("{address} {} kafka-{id}", internal_host(id));
-        let mut machine = Machine::start(&format!("kafka-{id}"), &hosts, &resolv_conf());
+        let mut machine = Machine::start(&format!("kafka-{id}"), &hosts, &resolv_conf(NDOTS));
         machine.connect_to_bridge(BRIDGE, address, GATEWAY);
         let pod = Pod {
             address,

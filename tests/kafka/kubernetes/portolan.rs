@@ -9,15 +9,10 @@ use tempfile::TempDir;
 use crate::common::proxy::Proxy;
 use crate::front::NAME;
 
+use super::chart::Chart;
 use super::machine::Machine;
 use super::node::{BRIDGE, GATEWAY, pod_address, resolv_conf};
 use super::outside::Outside;
-
-/// The port of the first node; the others follow.
-const FIRST_PORT: u16 = 9093;
-
-/// The user of the chart's security context.
-const USER: u32 = 65_532;
 
 /// The pod's number among the pods.
 const NUMBER: u8 = 100;
@@ -26,6 +21,7 @@ const NUMBER: u8 = 100;
 pub struct Portolan {
     /// For its metrics and its log.
     pub proxy: Proxy,
+    chart: Chart,
     config: PathBuf,
     _machine: Machine,
     _dir: TempDir,
@@ -33,21 +29,23 @@ pub struct Portolan {
 
 impl Portolan {
     /// Makes the pod and lays the cable on which the load balancer's address is.
-    pub fn start(outside: &Outside) -> Self {
+    pub fn start(chart: Chart, outside: &Outside) -> Self {
         let address = pod_address(NUMBER);
-        let mut machine =
-            Machine::start("portolan", &format!("{address} portolan"), &resolv_conf());
+        let resolv_conf = resolv_conf(chart.ndots());
+        let mut machine = Machine::start("portolan", &format!("{address} portolan"), &resolv_conf);
         machine.connect_to_bridge(BRIDGE, address, GATEWAY);
         outside.connect_to(&machine);
-        // A balancer lets nobody through to the pods, and what it is itself is no router.
+        // Nobody is let through to the pods.
         machine.run("test 0 = $(cat /proc/sys/net/ipv4/ip_forward) || echo 0 > /proc/sys/net/ipv4/ip_forward");
+        machine.run("mount -o remount,bind,ro /");
         let dir = tempfile::tempdir().expect("a temporary directory");
         let config = dir.path().join("portolan.toml");
-        fs::write(&config, CONFIG).expect("it is ours");
-        let words = [machine.words(), security_context()].concat();
-        let proxy = Proxy::start_elsewhere(&words, &config, address.into());
+        fs::write(&config, &chart.config).expect("it is ours");
+        let words = [machine.words(), chart.security_context()].concat();
+        let arguments = chart.arguments(&config.display().to_string());
         let portolan = Portolan {
-            proxy,
+            proxy: Proxy::start_elsewhere(&words, &arguments, address.into()),
+            chart,
             config,
             _machine: machine,
             _dir: dir,
@@ -56,14 +54,24 @@ impl Portolan {
         portolan
     }
 
+    /// The port of the Service for a node.
+    pub fn port(&self, id: i32) -> u16 {
+        self.chart.port(&format!("node-{id}"))
+    }
+
+    /// The port of the Service that clients bootstrap from.
+    pub fn bootstrap_port(&self) -> u16 {
+        self.chart.port("bootstrap")
+    }
+
     /// Where those inside the cluster find the port of a node.
     pub fn node(&self, id: i32) -> (Ipv4Addr, u16) {
-        (pod_address(NUMBER), port(id))
+        (pod_address(NUMBER), self.port(id))
     }
 
     /// Where they find the bootstrap port.
     pub fn bootstrap(&self) -> (Ipv4Addr, u16) {
-        (pod_address(NUMBER), BALANCER_PORT)
+        (pod_address(NUMBER), self.bootstrap_port())
     }
 
     /// The value of a metric that has no label but the cluster's.
@@ -82,7 +90,7 @@ impl Portolan {
     /// Fails if it was told anything new, which is what a restart would be for.
     pub fn assert_left_alone(&self) {
         let now = fs::read_to_string(&self.config).expect("it is ours");
-        assert_eq!(now, CONFIG);
+        assert_eq!(now, self.chart.config);
         let series = "portolan_config_reloads_total{result=\"success\"}";
         assert_eq!(self.proxy.metric(series), 0.0);
     }
@@ -100,51 +108,19 @@ impl Portolan {
             assert!(is(set, "0000000000000000"), "{status}");
         }
         assert!(is("NoNewPrivs:", "1"), "{status}");
-        // The one user that it can be.
+        // The one user that there is, as the process sees itself.
         let map = read("uid_map");
         let map: Vec<&str> = map.split_whitespace().collect();
-        assert_eq!((map[0], map[2]), (USER.to_string().as_str(), "1"));
+        assert_eq!(
+            (map[0], map[2]),
+            (self.chart.user().to_string().as_str(), "1")
+        );
+        let mounts = read("mounts");
+        let mut root = mounts
+            .lines()
+            .filter(|line| line.split(' ').nth(1) == Some("/"));
+        let options = root.next_back().and_then(|line| line.split(' ').nth(3));
+        let options = options.expect("a root");
+        assert!(options.split(',').any(|option| option == "ro"), "{mounts}");
     }
 }
-
-/// The port of a node, which follows from its id and from nothing else.
-pub fn port(id: i32) -> u16 {
-    FIRST_PORT + u16::try_from(id).expect("an id of the range")
-}
-
-/// The bootstrap port.
-pub const BALANCER_PORT: u16 = 9092;
-
-/// The chart's `securityContext` as words before a command: runAsUser and runAsGroup 65532, capabilities drop [ALL],
-/// allowPrivilegeEscalation false. A container runtime does the same by the same calls.
-fn security_context() -> Vec<String> {
-    let words = format!(
-        "unshare --user --map-user={USER} --map-group={USER} --keep-caps \
-         setpriv --pdeathsig KILL --bounding-set=-all --inh-caps=-all --ambient-caps=-all --no-new-privs"
-    );
-    words.split_whitespace().map(str::to_owned).collect()
-}
-
-/// What the chart renders for the two values `kafka.bootstrapServers` and `advertised.host`, and log.format for the test's eyes.
-const CONFIG: &str = r#"
-[clusters.main]
-bootstrap_servers = ["kafka-headless.kafka.svc:9092"]
-advertised_host = "kafka.example.com"
-listen_address = "0.0.0.0"
-bootstrap_port = 9092
-
-[[clusters.main.nodes]]
-ids = "0-15"
-port = 9093
-
-[admin]
-listen = "0.0.0.0:9644"
-
-[drain]
-lame_duck = "15s"
-grace = "30s"
-
-[log]
-level = "info"
-format = "json"
-"#;

@@ -16,7 +16,6 @@ use crate::traffic::Load;
 use crate::wire::Wire;
 
 use super::outside::{self, NAME, access};
-use super::portolan::{BALANCER_PORT, port};
 use super::who::{WhoIsThere, ask};
 use super::{Pods, World};
 
@@ -26,20 +25,23 @@ const BOOTSTRAP: &str = "kafka.example.com:9092";
 pub fn clients_reach_one_address_and_know_one_name(world: &World) {
     let outside = &world.outside;
     assert!(outside.knows(NAME));
-    assert!(outside.reaches(NAME, BALANCER_PORT));
+    assert!(outside.reaches(NAME, world.portolan.bootstrap_port()));
     for &id in world.cluster.ids() {
         // Each is there, and is found by its name inside: only not from out there.
         Wire::connect(world.cluster.direct(id)).expect("the broker accepts");
-        assert!(outside.reaches(NAME, port(id)));
+        assert!(outside.reaches(NAME, world.portolan.port(id)));
         let address = world.cluster.pods().address(id).to_string();
         assert!(!outside.reaches(&address, Pods::PORT), "{address}");
         assert!(!outside.knows(&internal_host(id)));
         assert!(world.cluster.pods().asked_for(id) > 0);
     }
+    // Were there another broker at a port than is said, this would tell it apart (the second is asked whether it is the first).
+    let other = (world.cluster.pods().address(1), Pods::PORT);
+    assert!(matches!(ask(0, other), Some(Err(_))));
 }
 
 pub fn every_client_does_all_of_its_work(world: &World, programs: &[Program]) {
-    let access = access(world.cluster.ids());
+    let access = access(&world.portolan, world.cluster.ids());
     thread::scope(|scope| {
         for (n, program) in programs.iter().enumerate() {
             let program = program.clone().on(&world.outside.words());
@@ -131,7 +133,11 @@ pub fn a_broker_joins_that_has_a_port(world: &mut World, load: &Load) {
     let cluster = &world.cluster;
     cluster.create_topic_on("led-by-the-fourth", &[3, 0, 1]);
     let program = Program::java(KAFKA_4).on(&world.outside.words());
-    let traffic = program.start_traffic_by(&access(cluster.ids()), "led-by-the-fourth", &[]);
+    let traffic = program.start_traffic_by(
+        &access(&world.portolan, cluster.ids()),
+        "led-by-the-fourth",
+        &[],
+    );
     traffic.wait_for(300);
     let result = traffic.finish();
     for wrong in ["missing", "duplicates", "failed"] {
@@ -163,7 +169,7 @@ pub fn a_broker_joins_that_has_none(world: &mut World, load: &Load) {
     told.sort_unstable();
     let expected = mapped
         .iter()
-        .map(|&id| (id, NAME.to_owned(), i32::from(port(id))));
+        .map(|&id| (id, NAME.to_owned(), i32::from(portolan.port(id))));
     assert_eq!(told, expected.collect::<Vec<_>>());
 
     // The log, the metric and the status page say so.

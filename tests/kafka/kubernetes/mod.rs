@@ -91,10 +91,10 @@ fn one_address_is_all_that_clients_need() {
 
     tell("three clients begin to write and read, and will not stop");
     let load = world.start_load();
-    tell("a pod moves, and another takes the address that it had");
-    steps::a_pod_moves_and_another_takes_its_address(&world, &load);
-    tell("a pod is not ready for a while: its name does not exist");
-    steps::a_pod_has_no_name_until_it_is_ready(&world, &load);
+    tell("a pod moves, and has no name until it is ready");
+    steps::a_pod_moves_and_has_no_name_until_it_is_ready(&world, &load);
+    tell("another pod takes the address that it had");
+    steps::another_pod_takes_the_address_that_it_had(&world, &load);
     tell("a broker joins that has a port");
     steps::a_broker_joins_that_has_a_port(&mut world, &load);
     tell("a broker joins that has none");

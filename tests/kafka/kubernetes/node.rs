@@ -95,14 +95,15 @@ pub fn run_inside(test: &str) {
     assert!(passed, "there is no test {test}");
 }
 
-/// Makes the node's network. `dir` keeps what it needs.
+/// Makes the node's network. `dir` keeps what it needs. A bridge that is given no hardware address takes one of its ports', another
+/// whenever pods come and go, and then nobody finds the DNS server for a while.
 pub fn set_up(dir: &Path) {
     fs::write(dir.join("resolv.conf"), resolv_conf(NDOTS)).expect("it is ours");
     run(&format!(
         "mount --bind {}/resolv.conf /etc/resolv.conf\n\
          ip link set lo up\n\
          ip addr add {CLUSTER_DNS}/32 dev lo\n\
-         ip link add {BRIDGE} type bridge\n\
+         ip link add {BRIDGE} address 0a:58:0a:f4:00:01 type bridge\n\
          ip addr add {GATEWAY}/24 dev {BRIDGE}\n\
          ip link set {BRIDGE} up",
         dir.display()

@@ -38,18 +38,23 @@ impl Pods {
     /// is not the brokers.
     pub const JAVA_OPTION: &str = "-Dsun.net.inetaddr.ttl=1";
 
-    /// Starts the DNS server, and pods for these brokers, which are controllers, too: number n for the n-th.
+    /// Starts the DNS server, and pods for these brokers, which are controllers, too.
     pub fn start(voters: &[i32]) -> Self {
         let pods = Pods {
             dns: Dns::start_at((CLUSTER_DNS, 53).into()),
             voters: voters.to_vec(),
             pods: Mutex::default(),
         };
-        for (&id, number) in voters.iter().zip(FIRST_NUMBER..) {
-            pods.create(id, number);
+        for &id in voters {
+            pods.create(id, Pods::number_of(id));
             pods.publish(id);
         }
         pods
+    }
+
+    /// The number of the address that a broker's first pod has.
+    pub fn number_of(id: i32) -> u8 {
+        11 + u8::try_from(id).expect("few brokers")
     }
 
     /// Makes the pod of a broker at the address with this number, and tells nobody.
@@ -68,11 +73,10 @@ impl Pods {
         assert!(before.is_none(), "kafka-{id} is there already");
     }
 
-    /// Takes away the pod of a broker that has ended, and its name before. Returns the number of its address, which is free then.
-    pub fn delete(&self, id: i32) -> u8 {
-        self.withdraw(id);
+    /// Takes away the pod of a broker that has ended and has no name any more.
+    pub fn delete(&self, id: i32) {
         let pod = self.pods().remove(&id).expect("there is such a pod");
-        pod.address.octets()[3]
+        assert!(!pod.is_published, "kafka-{id} is gone, and has a name");
     }
 
     /// The pod is ready: DNS knows it.
@@ -154,6 +158,3 @@ impl Pods {
         self.pods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The number of the first broker's address.
-const FIRST_NUMBER: u8 = 11;

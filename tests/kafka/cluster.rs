@@ -29,11 +29,11 @@ const CONTROLLER_PORT: u16 = 9093;
 pub struct Cluster {
     version: &'static str,
     ids: Vec<i32>,
-    place: Place,
     jars: String,
     identities: Identities,
-    /// Before the directory, so that they are dead when that is removed.
+    /// Before where they run and the directory, so that they are dead when these are removed.
     brokers: Mutex<BTreeMap<i32, Broker>>,
+    place: Place,
     dir: TempDir,
 }
 

@@ -10,15 +10,16 @@ use tempfile::TempDir;
 
 use super::node;
 
-/// Has its own network, its own name, and its own files that say where names lead; says when all of that is done, and ends when
-/// whoever holds its stdin does.
+/// Has its own network, its own name, and its own files that say where names lead; says when all of that is done. Ends when whoever
+/// holds its stdin does, and clears away what that may not have come to.
 const KEEPER: &str = r#"
 hostname "$1"
 mount --bind "$2/hosts" /etc/hosts
 mount --bind "$2/resolv.conf" /etc/resolv.conf
 ip link set lo up
 echo ready
-exec cat > /dev/null"#;
+cat > /dev/null
+rm -rf "$2" 2> /dev/null"#;
 
 /// A machine without a cable. It is gone, with its addresses, when this is dropped and its last process has ended.
 pub struct Machine {
@@ -32,7 +33,10 @@ pub struct Machine {
 impl Machine {
     /// Starts it with these lines in its `/etc/hosts` and this `/etc/resolv.conf`.
     pub fn start(name: &str, hosts: &str, resolv_conf: &str) -> Self {
-        let etc = tempfile::tempdir().expect("a temporary directory");
+        let etc = tempfile::Builder::new()
+            .prefix("portolan-machine-")
+            .tempdir()
+            .expect("a temporary directory");
         let hosts = format!("127.0.0.1 localhost\n{hosts}\n");
         fs::write(etc.path().join("hosts"), hosts).expect("it is ours");
         fs::write(etc.path().join("resolv.conf"), resolv_conf).expect("it is ours");

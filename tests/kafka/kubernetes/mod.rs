@@ -5,19 +5,20 @@
 //! told two things, where the cluster is and what it is called outside, and from then on every client outside can use every broker.
 //!
 //! ```text
-//!   outside                              │   the cluster
-//!                                        │
-//!   ┌─ laptop ─────────────┐             │   ┌─ node ──────────────────────────────────────────┐
-//!   │ 203.0.113.77         │             │   │ DNS 10.96.0.10   knows kafka-N.kafka-headless…  │
-//!   │                      │             │   │                  of pods that are ready         │
-//!   │ Java, librdkafka,    │             │   │ bridge cni0, 10.244.0.1                         │
-//!   │ franz-go, sarama,    │             │   └──┬────────────┬────────────┬────────────┬───────┘
-//!   │ kafka-python, …      │             │      │            │            │            │
-//!   │                      │         ┌─ portolan ─┐   ┌─ kafka-0 ─┐ ┌─ kafka-1 ─┐ ┌─ kafka-2 ─┐
-//!   │ kafka.example.com =  ├─────────┤ .100       │   │ .11:9092  │ │ .12:9092  │ │ .13:9092  │
-//!   │ 203.0.113.10         │ 203.0.113.10          │   └───────────┘ └───────────┘ └───────────┘
-//!   └──────────────────────┘         └─ :9092 ────┘     later also kafka-3 (has a port: 0-15 do)
-//!                                      :9093…:9108      and kafka-40 (has none)
+//!   outside                            the cluster
+//!                                     ┌─ node ───────────────────────────────────────────────────┐
+//! ┌─ laptop ──────────────┐           │ DNS 10.96.0.10: kafka-N.kafka-headless.kafka.svc.cluster │
+//! │ Java, librdkafka,     │           │   .local leads to pod kafka-N, while that is ready       │
+//! │ franz-go, sarama,     │           │ bridge cni0, 10.244.0.1                                  │
+//! │ kafka-python, …       │           └──────┬─────────────────┬─────────────┬─────────────┬─────┘
+//! │                       │     ┌─ portolan ─────┐ ┌─ kafka-0 ─┐ ┌─ kafka-1 ─┐ ┌─ kafka-2 ─┐
+//! │ kafka.example.com is  │     │ 10.244.0.100   │ │ .11:9092  │ │ .12:9092  │ │ .13:9092  │
+//! │ 203.0.113.10          ├─────┤ 203.0.113.10   │ └───────────┘ └───────────┘ └───────────┘
+//! └───────────────────────┘     │ :9092 bootstrap│
+//!   203.0.113.77                │ :9093 kafka-0  │  later also kafka-3, which has a port,
+//!                               │   …            │  and kafka-40, which has none
+//!                               │ :9108 kafka-15 │
+//!                               └────────────────┘
 //! ```
 //!
 //! | in the test | stands for |
@@ -31,8 +32,9 @@
 //! | the address 203.0.113.10 on Portolan's second interface | a Service of type LoadBalancer. It hands on bytes: nothing of it is left to play |
 //! | another machine, with a line in its hosts file ([`outside`]) | the internet, and the DNS record that leads to the load balancer |
 //!
-//! What is not played: several replicas behind the balancer (`rolling.rs` does it with HAProxy), TLS (`tls/`), the image itself.
-//! Run it alone by `cargo test --test kafka kubernetes`; what happens is told on the way with `-- --nocapture`. It needs no root.
+//! What is not played: that the balancer opens no port but the Service's, several replicas behind the balancer (`rolling.rs` does it with HAProxy), TLS (`tls/`), the image itself.
+//! Run it alone by `cargo test --test kafka kubernetes`; with `-- --nocapture` it shows when each step began. It needs no root, and the
+//! machine's own network is not touched ([`node`] says why).
 
 mod chart;
 mod machine;

@@ -34,8 +34,8 @@ impl Pods {
     /// The port of brokers.
     pub const PORT: u16 = 9092;
 
-    /// For how long Java believes DNS. Its own choice, 30 s, is what moves of pods take elsewhere, too: what the test waits for
-    /// is not the brokers.
+    /// For how long Java believes an answer of DNS. By itself it does so for 30 s, in which brokers do not find one of them that has
+    /// moved: that is their own affair, and nothing to wait for here.
     pub const JAVA_OPTION: &str = "-Dsun.net.inetaddr.ttl=1";
 
     /// Starts the DNS server, and pods for these brokers, which are controllers, too.

@@ -24,6 +24,7 @@ use super::{Pods, World};
 /// Where check is to look.
 const BOOTSTRAP: &str = "kafka.example.com:9092";
 
+/// From outside every port of Portolan can be connected to, but no broker's, and no broker's name means anything.
 pub fn clients_reach_one_address_and_know_one_name(world: &World) {
     let outside = &world.outside;
     assert!(outside.knows(NAME));
@@ -47,6 +48,7 @@ pub fn clients_reach_one_address_and_know_one_name(world: &World) {
     assert!(matches!(ask(0, other), Some(Err(_))));
 }
 
+/// Each creates a topic, writes, reads in a group, and is told all brokers by the one name it knows; see clients/README.md.
 pub fn every_client_does_all_of_its_work(world: &World, programs: &[Program]) {
     let access = access(&world.portolan, world.cluster.ids());
     thread::scope(|scope| {
@@ -67,6 +69,7 @@ pub fn every_client_does_all_of_its_work(world: &World, programs: &[Program]) {
     world.portolan.proxy.assert_calm();
 }
 
+/// `portolan check`, which anybody can run who wonders whether all is well, says so, and that each port leads to the right broker.
 pub fn check_finds_everything_in_good_order(world: &World) {
     assert_fine_by(&world.outside.words(), &[BOOTSTRAP], world.cluster.ids());
 }
@@ -223,6 +226,7 @@ fn join(world: &mut World, id: i32) {
     world.cluster.add_node(id);
 }
 
+/// What the load wrote in all that time was acknowledged, read and stored, once; and nobody was called for more than there was.
 pub fn nothing_is_lost_and_nothing_is_there_twice(world: &World, load: Load) {
     let programs = outside::programs_for_load();
     for (finished, program) in load.finish().iter().zip(&programs) {

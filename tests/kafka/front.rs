@@ -84,6 +84,17 @@ impl Front {
 
     /// With these nodes, in another manner.
     pub fn with(cluster: &Cluster, listener: Listener, ids: &[i32], options: Options) -> Self {
+        Front::by(Proxy::start, cluster, listener, ids, options)
+    }
+
+    /// The same with a proxy that is started by another.
+    pub fn by(
+        start: impl FnOnce(&str) -> Proxy,
+        cluster: &Cluster,
+        listener: Listener,
+        ids: &[i32],
+        options: Options,
+    ) -> Self {
         let mut routes: Vec<String> = Vec::new();
         if options.mode != Mode::Names {
             routes.push("bootstrap".to_owned());
@@ -107,7 +118,7 @@ impl Front {
         let own = own.then(|| Mount::new(&cluster.identities().another_client()));
         let (tls, client) = (door.as_ref(), own.as_ref());
         let config = config::of(cluster, listener, ids, options, &ports, tls, client);
-        let proxy = Proxy::start(&config);
+        let proxy = start(&config);
         let relays = reserved.into_iter().map(|(route, reserved)| {
             let listener = proxy.listener(NAME, &route);
             (reserved, listener)

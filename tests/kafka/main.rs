@@ -30,6 +30,7 @@ mod go;
 mod haproxy;
 mod health;
 mod identities;
+mod image;
 mod java;
 mod kubernetes;
 mod libraries;

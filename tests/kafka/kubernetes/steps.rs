@@ -113,12 +113,15 @@ pub fn another_pod_takes_the_address_that_it_had(world: &World, load: &Load) {
     start_again(world, 2, Pods::number_of(1));
     pods.publish(2);
     cluster.wait_for_replicas();
+    who.assert_always_right();
     load.goes_on();
     for &id in cluster.ids() {
         let before = who.right(id);
-        patiently("everybody is at home", || who.right(id) > before);
+        patiently("everybody is at home", || {
+            who.assert_always_right();
+            who.right(id) > before
+        });
     }
-    who.assert_always_right();
 }
 
 /// The number of an address that no pod has.

@@ -122,7 +122,10 @@ impl Services {
             News::Address(address) => {
                 followed.read(&cluster);
                 match address {
-                    None => followed.without(&cluster),
+                    None => {
+                        followed.without(&cluster);
+                        false
+                    }
                     Some(host) => {
                         let changes = in_force.told_by_service(&name) != Some(&host);
                         if changes {
@@ -165,10 +168,10 @@ impl Followed {
         }
     }
 
-    /// It has no address. True never: what clients are told stays.
-    fn without(&mut self, cluster: &Cluster) -> bool {
+    /// It has no address. What clients are told stays.
+    fn without(&mut self, cluster: &Cluster) {
         if self.address.replace(None) == Some(None) {
-            return false;
+            return;
         }
         let (cluster, service) = (cluster.name.as_str(), &self.service);
         self.status.has_none = true;
@@ -180,7 +183,6 @@ impl Followed {
                 warn!(cluster, %service, host, "the Service has lost its address: clients are still told the last one");
             }
         }
-        false
     }
 
     fn has(&mut self, host: String, changes: bool, cluster: &Cluster) {

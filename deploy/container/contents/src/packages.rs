@@ -67,6 +67,8 @@ impl Packages {
         {
             packages.all.entry(id.clone()).or_default().linked = true;
         }
+        // What build scripts need is for the machine that builds.
+        let host = host()?;
         let metadata = cargo(
             manifest,
             &[
@@ -77,6 +79,8 @@ impl Packages {
                 "1",
                 "--filter-platform",
                 target,
+                "--filter-platform",
+                &host,
             ],
         )?;
         packages.describe(&serde_json::from_str(&metadata)?)?;
@@ -157,6 +161,16 @@ fn tree_line(line: &str) -> Option<(usize, Id)> {
     let name = words.next()?.to_owned();
     let version = words.next()?.strip_prefix('v')?.to_owned();
     Some((depth.parse().ok()?, (name, version)))
+}
+
+/// The target of the compiler itself.
+fn host() -> Result<String, Box<dyn Error>> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output()?;
+    let version = String::from_utf8(output.stdout)?;
+    let mut lines = version.lines();
+    let host = lines.find_map(|line| line.strip_prefix("host: "));
+    Ok(host.ok_or("rustc -vV names no host")?.to_owned())
 }
 
 fn cargo(manifest: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {

@@ -16,6 +16,11 @@ pub fn forget_in_sleep(runtime: &mut Builder) -> &mut Builder {
     runtime.on_thread_park(|| LAST.set(None))
 }
 
+/// What this thread did since its last look was nothing of a session's.
+pub(super) fn forget() {
+    LAST.set(None);
+}
+
 /// The time of the last look, which is now if the thread has slept since: that of the wake-up, or of the last write of any
 /// session of this thread.
 pub(super) fn last_look() -> Instant {

@@ -15,7 +15,7 @@ mod services;
 mod summed;
 mod threads;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use clients::Clients;
@@ -201,11 +201,13 @@ impl Metrics {
     /// Adds the series of doors that the cluster has since a reload. Those of doors that it has no more stay: counters do
     /// not go away while a process runs.
     pub fn add_doors(&self, cluster: &ClusterMetrics, name: &str, doors: &[Door]) {
-        let mut known = cluster
-            .doors
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let new = doors.iter().filter(|door| !known.contains_key(door));
+        // Workers read them at each connection: nobody may hold them while a scrape is written.
+        let known: HashSet<Door> = {
+            let doors = cluster.doors.read();
+            let doors = doors.unwrap_or_else(PoisonError::into_inner);
+            doors.keys().copied().collect()
+        };
+        let new = doors.iter().filter(|door| !known.contains(door));
         let mut series = Series::default();
         let places: Vec<_> = new
             .map(|&door| {
@@ -229,21 +231,26 @@ impl Metrics {
             return;
         }
         let counters = self.summed.add(name, series);
-        for (door, opened, closed, ended, bytes) in places {
-            let metrics = DoorMetrics {
-                counters: counters.clone(),
-                opened,
-                closed,
-                ended,
-                bytes: bytes.map(|[request, response]| NodeBytes {
+        let made: Vec<_> = places
+            .into_iter()
+            .map(|(door, opened, closed, ended, bytes)| {
+                let metrics = DoorMetrics {
                     counters: counters.clone(),
-                    request,
-                    response,
-                }),
-                failures: self.failures(name, door),
-            };
-            known.insert(door, metrics);
-        }
+                    opened,
+                    closed,
+                    ended,
+                    bytes: bytes.map(|[request, response]| NodeBytes {
+                        counters: counters.clone(),
+                        request,
+                        response,
+                    }),
+                    failures: self.failures(name, door),
+                };
+                (door, metrics)
+            })
+            .collect();
+        let known = cluster.doors.write();
+        known.unwrap_or_else(PoisonError::into_inner).extend(made);
     }
 
     fn failures(&self, cluster: &str, door: Door) -> HashMap<&'static str, IntCounter> {

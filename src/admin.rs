@@ -92,6 +92,15 @@ impl AdminState {
         self.metrics.render().map_err(|error| error.to_string())
     }
 
+    /// Why nobody should be sent here, and nobody who serves be replaced by this process.
+    fn unready(&self) -> Option<String> {
+        if !self.life.is_ready() {
+            return Some("starting".to_owned());
+        }
+        let unread = self.board.unread()?;
+        Some(format!("the Service {unread} was not read yet"))
+    }
+
     /// Why a load balancer had better send nobody here.
     fn unwelcome(&self) -> Option<String> {
         match self.life.state() {
@@ -169,8 +178,10 @@ async fn answer(request: Request<Incoming>, state: AdminState) -> Response<Full<
     match request.uri().path() {
         "/" => page::response(),
         "/livez" => text(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" if state.life.is_ready() => text(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "starting\n"),
+        "/readyz" => match state.unready() {
+            None => text(StatusCode::OK, TEXT, "ok\n"),
+            Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, why + "\n"),
+        },
         "/lbz" => match state.unwelcome() {
             None => text(StatusCode::OK, TEXT, "ok\n"),
             Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, why + "\n"),

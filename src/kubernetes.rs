@@ -14,6 +14,8 @@ pub use follow::follow;
 pub enum News {
     /// It could be read, and this is its address; `None` while its load balancer has given it none.
     Address(Option<String>),
+    /// It is watched, too: changes will be heard of.
+    Watched,
     /// It could not be read. It is tried again.
     Failed(Failure),
 }

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 
 pub use service::ServiceStatus;
 
-use crate::config::Config;
+use crate::config::{Advertise, Config};
 use crate::session::LiveCluster;
 
 /// Shared by the server, which shows, and the admin listener, which looks.
@@ -94,6 +94,20 @@ impl Board {
     /// What is in force.
     pub fn in_force(&self) -> Arc<InForce> {
         self.in_force.load_full()
+    }
+
+    /// A Service whose address clients are to be told, and that could not be read even once.
+    pub fn unread(&self) -> Option<String> {
+        let in_force = self.in_force();
+        let is_needed = |cluster: &str| {
+            let cluster = in_force.config.clusters.get(cluster);
+            cluster.is_some_and(|cluster| cluster.advertise == Advertise::Configured)
+        };
+        let services = self.services();
+        let mut unread = services.iter().filter(|(cluster, service)| {
+            service.address.is_none() && !service.has_none && is_needed(cluster)
+        });
+        unread.next().map(|(_, service)| service.service.clone())
     }
 
     /// The clusters none of whose brokers can be reached, by name. Without probes that is not known: a balancer that sends

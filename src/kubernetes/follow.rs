@@ -23,6 +23,7 @@ use tracing::debug;
 use super::{Failure, News};
 use crate::config::{ServiceName, advertised_host};
 use crate::session::random;
+use crate::text::tamed;
 
 /// How long the API server lets a watch last; it wants less than 295.
 const WATCH_SECONDS: u32 = 290;
@@ -32,6 +33,9 @@ const WATCH_SLACK: Duration = Duration::from_secs(15);
 
 /// For an answer to a request.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What forbids a watch ends it sooner.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// For the first try after something went wrong, about. Each further one waits twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -50,7 +54,8 @@ pub async fn follow(service: ServiceName, tell: impl Fn(News)) -> Infallible {
         match round(&service, &tell).await {
             Ok(why) => debug!(%service, "the Service is read anew: {why}"),
             Err(mut failure) => {
-                failure.message = one_line(&failure.message);
+                // What answers may be anything, and have written anything.
+                failure.message = tamed(&failure.message, LONGEST);
                 tell(News::Failed(failure));
             }
         }
@@ -96,11 +101,19 @@ async fn round(service: &ServiceName, tell: &impl Fn(News)) -> Result<&'static s
         Err(_) => return Err(unanswered()),
     };
     let mut events = pin!(events);
-    let end = Instant::now() + Duration::from_secs(WATCH_SECONDS.into()) + WATCH_SLACK;
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs(WATCH_SECONDS.into()) + WATCH_SLACK;
+    let mut is_watched = false;
     loop {
-        let event = timeout_at(end, events.try_next()).await;
-        let Ok(event) = event else {
-            return Ok("it did not end when it was due");
+        let until = if is_watched { end } else { begin + SETTLED };
+        let event = match timeout_at(until, events.try_next()).await {
+            Ok(event) => event,
+            Err(_) if is_watched => return Ok("it did not end when it was due"),
+            Err(_) => {
+                is_watched = true;
+                tell(News::Watched);
+                continue;
+            }
         };
         match event {
             Ok(Some(WatchEvent::Added(service) | WatchEvent::Modified(service))) => {
@@ -247,19 +260,6 @@ fn whole(error: &dyn Error) -> String {
 /// More of what somebody else wrote is not told.
 const LONGEST: usize = 500;
 
-/// What answers may be anything, and have written anything: it makes one line of the log, of bounded length.
-fn one_line(text: &str) -> String {
-    let mut line: String = text
-        .chars()
-        .take(LONGEST)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.push('…');
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,13 +298,6 @@ mod tests {
             assert_eq!(failure.reason, Failure::BAD_ANSWER);
             assert!(failure.message.contains(address), "{}", failure.message);
         }
-    }
-
-    #[test]
-    fn what_others_wrote_is_one_line_of_bounded_length() {
-        assert_eq!(one_line("a\r\nb\u{1b}[1m"), "a  b [1m");
-        let long = one_line(&"ä".repeat(10_000));
-        assert_eq!(long.chars().count(), LONGEST + 1);
     }
 
     #[test]

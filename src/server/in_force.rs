@@ -156,8 +156,8 @@ impl InForce {
             .doors
             .plan(clusters.clone(), per_port, config.timeouts.keepalive);
         let bound = clusters.clone().map(|c| {
-            let host = self.host(c).map(String::as_str);
-            Bound::bind(c, host, &mut plan)
+            let host = self.host_or_last(c);
+            Bound::bind(c, host.as_deref(), &mut plan)
         });
         let bound: Vec<Bound> = bound.collect::<Result<_, _>>()?;
         let mut made = BTreeMap::new();
@@ -165,7 +165,8 @@ impl InForce {
         for (cluster, bound) in clusters.zip(bound) {
             let name = &cluster.name;
             let files = files.remove(name).unwrap_or_default();
-            told.extend(told_of(cluster, &files, self.host(cluster)));
+            let host = self.host_or_last(cluster);
+            told.extend(told_of(cluster, &files, host.as_ref()));
             made.insert(name.clone(), self.make(&config, cluster, bound, files)?);
         }
         let mut empty = BTreeMap::new();
@@ -229,6 +230,16 @@ impl InForce {
     fn host(&self, cluster: &VirtualCluster) -> Option<&String> {
         let (service, host) = self.hosts.get(&cluster.name)?;
         (cluster.advertised_from_service.as_ref() == Some(service)).then_some(host)
+    }
+
+    /// The same, or what clients are told now while another Service than theirs is yet to be read.
+    fn host_or_last(&self, cluster: &VirtualCluster) -> Option<String> {
+        let of_service = self.host(cluster).cloned();
+        of_service.or_else(|| {
+            cluster.advertised_from_service.as_ref()?;
+            let last = self.clusters.get(&cluster.name)?.load();
+            last.host().map(str::to_owned)
+        })
     }
 
     /// Lets clients of a cluster be told this host, as its Service says. Nothing else changes: sessions go on.

@@ -2,7 +2,8 @@
 //! becomes of them.
 //!
 //! Nothing waits for an address: the process is ready without it, for some load balancers give one only once somebody is behind
-//! them. Until it is known clients are closed at once ([`EndReason::AddressUnknown`]).
+//! them. Until it is known clients are closed at once ([`EndReason::AddressUnknown`]). But a process that could not even read
+//! the Service is not ready: it would take the place of one that knows the address.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -77,8 +78,12 @@ impl Services {
             if self.followed.contains_key(cluster) {
                 continue;
             }
-            metrics.service_followed(cluster, Some(false));
-            let status = ServiceStatus::of(service.to_string());
+            let mut status = ServiceStatus::of(service.to_string());
+            // What clients were told before a reload that names another Service.
+            let live = in_force.clusters().get(cluster);
+            let host = live.and_then(|live| live.load().host().map(str::to_owned));
+            metrics.service_followed(cluster, Some(host.is_some()));
+            status.address = host.map(|host| (SystemTime::now(), host));
             in_force.board().show_service(cluster, Some(status.clone()));
             let followed = Followed {
                 service: service.clone(),
@@ -119,23 +124,22 @@ impl Services {
                 followed.failed(failure, &cluster);
                 false
             }
-            News::Address(address) => {
+            News::Watched => {
                 followed.read(&cluster);
-                match address {
-                    None => {
-                        followed.without(&cluster);
-                        false
-                    }
-                    Some(host) => {
-                        let changes = in_force.told_by_service(&name) != Some(&host);
-                        if changes {
-                            in_force.advertise(&name, &told.service, &host)?;
-                            metrics.service_followed(&name, Some(true));
-                        }
-                        followed.has(host, changes, &cluster);
-                        changes
-                    }
+                false
+            }
+            News::Address(None) => {
+                followed.without(&cluster);
+                false
+            }
+            News::Address(Some(host)) => {
+                let changes = in_force.told_by_service(&name) != Some(&host);
+                if changes {
+                    in_force.advertise(&name, &told.service, &host)?;
+                    metrics.service_followed(&name, Some(true));
                 }
+                followed.has(host, changes, &cluster);
+                changes
             }
         };
         let status = followed.status.clone();
@@ -159,7 +163,7 @@ impl Followed {
         self.status.fault = Some((SystemTime::now(), reason, message));
     }
 
-    /// It could be read.
+    /// It can be read and watched.
     fn read(&mut self, cluster: &Cluster) {
         self.status.fault = None;
         if is_over(cluster, &Failure::REASONS) {

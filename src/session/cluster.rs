@@ -78,6 +78,11 @@ pub(super) enum Came {
 }
 
 impl Cluster {
+    /// The host that clients which come by ports are told; `None` where it is what they dialled, or not known yet.
+    pub fn host(&self) -> Option<&str> {
+        self.ports.as_ref()?.host_of(Route::Bootstrap)
+    }
+
     /// The map whose addresses a client is told; `None` if its route is not there any more.
     pub(super) fn told(&self, came: &Came, route: Route) -> Option<PortMap> {
         let map = match came {

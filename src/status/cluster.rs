@@ -97,11 +97,9 @@ impl ClusterStatus {
         cluster: &Cluster,
         service: Option<&ServiceStatus>,
     ) -> Self {
-        let ports = cluster.ports.as_ref();
-        let host = ports.and_then(|ports| ports.host_of(Route::Bootstrap));
         ClusterStatus {
             name: cluster.name.clone(),
-            advertised_host: host.map(str::to_owned),
+            advertised_host: cluster.host().map(str::to_owned),
             service: service.map(Service::of),
             reachable: cluster.reachable(),
             routes: routes(config, cluster),

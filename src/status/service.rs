@@ -15,7 +15,7 @@ pub struct ServiceStatus {
     pub address: Option<(SystemTime, String)>,
     /// It was said to have no address, be it not yet or not any more.
     pub has_none: bool,
-    /// Why it cannot be read now: since when, a word, and what happened.
+    /// Why it cannot be read now: when it was tried last, a word, and what happened.
     pub fault: Option<(SystemTime, &'static str, String)>,
 }
 

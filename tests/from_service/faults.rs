@@ -28,12 +28,16 @@ fn a_role_that_is_missing_is_named_once_and_tried_again() {
     );
     assert_eq!(place.service()["last_error"]["reason"], "forbidden");
     assert_eq!(place.service()["state"], "unread");
-    assert_eq!(place.proxy.get("/readyz").0, 200);
+    // It is not to take the place of a process that knows the address.
+    let (status, body) = place.proxy.get("/readyz");
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("was not read yet"), "{body}");
     assert_eq!(place.proxy.get("/lbz").0, 200);
     wait_until("another try", || place.failures("forbidden") >= 3.0);
     assert_eq!(lines(&place, UNREAD), 1, "however often it is tried");
     api.behave(Manner::Right);
     place.wait_until_told("lb.example.com");
+    assert_eq!(place.proxy.get("/readyz").0, 200);
     place.proxy.wait_for_log("the Service can be read again");
     assert_eq!(place.service()["last_error"], json!(null));
 }

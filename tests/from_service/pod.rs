@@ -70,6 +70,6 @@ fn outside_of_kubernetes_it_says_what_is_missing() {
     let line = place.wait_for_failure("no_account");
     let remedy = line["remedy"].as_str().unwrap();
     assert!(remedy.contains("automountServiceAccountToken"), "{remedy}");
-    assert_eq!(place.proxy.get("/readyz").0, 200);
+    assert_eq!(place.proxy.get("/readyz").0, 503);
     assert!(!place.known());
 }

@@ -146,6 +146,8 @@ fn pods_are_replaced_one_by_one_and_spread() {
         assert_eq!(one["whenUnsatisfiable"], "ScheduleAnyway");
         let selector = &one["labelSelector"]["matchLabels"];
         assert_eq!(*selector, spec["selector"]["matchLabels"]);
+        // Or the old pods of a rollout would push the new ones to one side.
+        assert_eq!(one["matchLabelKeys"], json!(["pod-template-hash"]));
     }
 }
 

@@ -60,8 +60,11 @@ fn an_nlb_has_pods_as_targets_and_one_check_for_all_ports() {
         let Some(service) = service(values) else {
             return;
         };
-        let attributes =
-            format!("deregistration_delay.timeout_seconds=180,proxy_protocol_v2.enabled={header}");
+        let attributes = format!(
+            "deregistration_delay.timeout_seconds=180,proxy_protocol_v2.enabled={header},\
+             target_health_state.unhealthy.connection_termination.enabled=false,\
+             target_health_state.unhealthy.draining_interval_seconds=300"
+        );
         let wanted = [
             ("nlb-target-type", "ip"),
             ("scheme", scheme),

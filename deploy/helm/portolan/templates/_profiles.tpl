@@ -4,7 +4,10 @@ What a cloud needs of the Service and of the drain, as JSON. What is not here is
 aws-nlb: AWS Load Balancer Controller, pods as targets (instance targets times ports run into the limit of 500 targets).
   https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/annotations/
   One check for all ports, at /lbz. An NLB needs minutes to take a target out and sends it new connections until then
-  (aws-load-balancer-controller issue 2366), so the lame duck is long.
+  (aws-load-balancer-controller issue 2366), so the lame duck is long. By default it also resets what is open to a target as
+  soon as that fails its check, which a pod does on purpose from SIGTERM on: so that is off, and open connections have 300
+  seconds instead, in which Portolan has ended them all.
+  https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health.html#unhealthy-target-connection-termination
 gke: https://cloud.google.com/kubernetes-engine/docs/concepts/service-load-balancer-parameters
 aks: https://learn.microsoft.com/azure/aks/load-balancer-standard; by default idle flows are dropped after 4 minutes.
 metallb, k3s: no annotations. MetalLB leads to the Service without node ports; the balancer of k3s may use them.
@@ -24,7 +27,11 @@ metallb, k3s: no annotations. MetalLB leads to the Service without node ports; t
   "healthcheck-interval" "10"
   "healthcheck-healthy-threshold" "2"
   "healthcheck-unhealthy-threshold" "2"
-  "target-group-attributes" (printf "deregistration_delay.timeout_seconds=180,proxy_protocol_v2.enabled=%t" $header) -}}
+  "target-group-attributes" (join "," (list
+    "deregistration_delay.timeout_seconds=180"
+    (printf "proxy_protocol_v2.enabled=%t" $header)
+    "target_health_state.unhealthy.connection_termination.enabled=false"
+    "target_health_state.unhealthy.draining_interval_seconds=300")) -}}
 {{- $_ := set $annotations (print $prefix $key) $value -}}
 {{- end -}}
 {{- $_ := set $profile "loadBalancerClass" "service.k8s.aws/nlb" -}}

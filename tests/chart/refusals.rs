@@ -200,8 +200,8 @@ fn ports_past_the_last() {
 fn more_ports_than_an_nlb_has() {
     refused(
         "{profile: aws-nlb, ports: {brokers: {count: 50}}}",
-        "with 50 ids the Service has 51 ports, and an NLB has at most 50 listeners; write at most 49 ids and install a \
-         second release for the rest, or write sni.mode: only, which needs one port",
+        "with 50 ids the Service has 51 ports, and an NLB has at most 50 listeners; write at most 49 ids, or \
+         sni.mode: only, which needs one port for any number of brokers",
     );
     refused(
         "{profile: aws-nlb, ports: {brokers: {count: 49}}, sni: {mode: beside, port: 19443}, tls: {client: {existingSecret: a}}}",

@@ -64,6 +64,10 @@ fn numbers_and_times_out_of_bounds() {
     refused("{drain: {lameDuck: 15}}", "drain.lameDuck");
     refused("{drain: {grace: 30 seconds}}", "drain.grace");
     refused("{pdb: {maxUnavailable: 0}}", "pdb.maxUnavailable");
+    refused(
+        "{networkPolicy: {apiServerPorts: []}}",
+        "networkPolicy.apiServerPorts",
+    );
     refused("{rollout: {maxSurge: many}}", "rollout.maxSurge");
 }
 

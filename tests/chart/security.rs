@@ -200,8 +200,18 @@ fn the_network_policy_opens_the_ports_and_nothing_else() {
     let egress = json!([
         {"to": [namespace("kafka")]},
         {
-            "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
-            "to": [namespace("kube-system")],
+            "ports": [
+                {"port": 53, "protocol": "UDP"},
+                {"port": 53, "protocol": "TCP"},
+                {"port": 5353, "protocol": "UDP"},
+                {"port": 5353, "protocol": "TCP"},
+            ],
+            "to": [
+                namespace("kube-system"),
+                namespace("openshift-dns"),
+                {"ipBlock": {"cidr": "169.254.20.10/32"}},
+                {"ipBlock": {"cidr": "169.254.169.254/32"}},
+            ],
         },
     ]);
     assert_eq!(spec["egress"], egress);
@@ -232,4 +242,11 @@ fn the_network_policy_lets_to_kafka_and_where_asked_to_the_api_server() {
         let server = json!([{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]);
         assert_eq!(egress[2]["ports"], server);
     }
+    let values = "{networkPolicy: {enabled: true, apiServerPorts: [16443]}, advertised: {host: '', fromService: true}}";
+    let Some(rendered) = good(&[values]) else {
+        return;
+    };
+    let egress = &rendered.object("NetworkPolicy/portolan")["spec"]["egress"];
+    let server = json!([{"port": 16443, "protocol": "TCP"}]);
+    assert_eq!(egress[2]["ports"], server);
 }

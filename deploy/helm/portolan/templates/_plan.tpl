@@ -34,6 +34,8 @@ so that they agree.
 {{- $hasSni := ne $values.sni.mode "off" -}}
 {{- $bootstrapHost := default $values.advertised.host $values.sni.bootstrapHost -}}
 {{- $_ := set $plan "isTls" $isTls -}}
+{{- $clientAuth := default (ternary "required" "none" (ne $values.tls.client.clientCa.secret "")) $values.tls.client.clientAuth -}}
+{{- $_ := set $plan "areClientsCertified" (and $isTls (eq $clientAuth "required")) -}}
 {{- $_ := set $plan "hasPorts" $hasPorts -}}
 {{- $_ := set $plan "hasSni" $hasSni -}}
 {{- $_ := set $plan "bootstrapHost" $bootstrapHost -}}

@@ -95,7 +95,7 @@ value alone is in values.schema.json.
 {{- end -}}
 {{- $all := len .plan.ports -}}
 {{- if and (eq .values.profile "aws-nlb") (gt $all 50) -}}
-{{- $faults = append $faults (printf "brokers.ids: with %d ids the Service has %d ports, and an NLB has at most 50 listeners; write at most %d ids and install a second release for the rest, or write sni.mode: only, which needs one port" $has $all (sub 50 (sub $all $has))) -}}
+{{- $faults = append $faults (printf "brokers.ids: with %d ids the Service has %d ports, and an NLB has at most 50 listeners; write at most %d ids, or sni.mode: only, which needs one port for any number of brokers" $has $all (sub 50 (sub $all $has))) -}}
 {{- end -}}
 {{- toJson $faults -}}
 {{- end }}

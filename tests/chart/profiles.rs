@@ -162,7 +162,7 @@ fn metallb_needs_no_node_ports_unless_they_are_wanted() {
 fn what_the_service_may_be_told_arrives() {
     let values = "{service: {annotations: {a: b}, loadBalancerClass: example.com/balancer, loadBalancerIP: 192.0.2.1, \
                   sourceRanges: [203.0.113.0/24], externalTrafficPolicy: Local, ipFamilyPolicy: PreferDualStack, externalDns: \
-                  false}}";
+                  false}, listenAddress: '::'}";
     let Some(service) = service(values) else {
         return;
     };

@@ -1,6 +1,6 @@
 //! What else is refused: of TLS, the Service, times, pods, network policies and free parts of the config.
 
-use crate::common::helm::Helm;
+use crate::common::helm::{Helm, chart};
 use crate::refusals::{refused, refused_all};
 use crate::render::TWO;
 
@@ -108,6 +108,65 @@ fn the_class_of_another_than_the_profile() {
         "{profile: aws-nlb, service: {loadBalancerClass: example.com/balancer}}",
         "service.loadBalancerClass: \"example.com/balancer\" is not that of the profile aws-nlb, whose annotations nobody \
          would read; write service.k8s.aws/nlb, or profile: generic",
+    );
+}
+
+#[test]
+fn two_families_where_one_is_listened_to() {
+    for policy in ["PreferDualStack", "RequireDualStack"] {
+        refused(
+            &format!("{{service: {{ipFamilyPolicy: {policy}}}}}"),
+            &format!(
+                "service.ipFamilyPolicy: with {policy} clients may come by IPv6, but listenAddress 0.0.0.0 takes IPv4 alone; \
+                 write listenAddress: \"::\", which takes both"
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_name_that_no_service_may_have() {
+    for release in ["1kafka", "kafka.prod"] {
+        let Some(mut helm) = Helm::Three.command() else {
+            return;
+        };
+        helm.args(["template", release]).arg(chart());
+        helm.args(["--set", "kafka.bootstrapServers=kafka:9092"]);
+        helm.args(["--set", "advertised.host=kafka.example.com"]);
+        let output = helm.output().expect("helm runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let words = format!(
+            "fullnameOverride: the objects would be called \"{release}-portolan\", and a Service's name begins with a letter \
+             and has no dots; write another, such as: fullnameOverride=portolan"
+        );
+        assert!(said.contains(&words), "{said}");
+        helm.args(["--set", "fullnameOverride=portolan"]);
+        let output = helm.output().expect("helm runs");
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
+fn labels_that_the_chart_sets_itself() {
+    for (values, key) in [
+        (
+            "{commonLabels: {app.kubernetes.io/name: kafka}}",
+            "commonLabels: the chart sets app.kubernetes.io/name itself",
+        ),
+        (
+            "{podLabels: {app.kubernetes.io/instance: kafka}}",
+            "podLabels: the chart sets app.kubernetes.io/instance itself",
+        ),
+        (
+            "{dashboard: {labels: {helm.sh/chart: a}}}",
+            "dashboard.labels: the chart sets helm.sh/chart itself",
+        ),
+    ] {
+        refused(values, &format!("{key}; take it out"));
+    }
+    refused(
+        "{commonLabels: {release: a}, podMonitor: {labels: {release: b}}}",
+        "podMonitor.labels: commonLabels has release already; take it out of one of them",
     );
 }
 

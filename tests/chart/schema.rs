@@ -87,6 +87,7 @@ fn texts_of_another_form() {
         "tls.client.existingSecret",
     );
     refused("{kafka: {clusterName: a.b}}", "kafka.clusterName");
+    refused("{nameOverride: kafka.gate}", "nameOverride");
     refused("{brokers: {ids: ''}}", "brokers.ids");
     refused("{brokers: {ids: -1}}", "brokers.ids");
     refused(

@@ -62,6 +62,9 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and (has $service.ipFamilyPolicy (list "PreferDualStack" "RequireDualStack")) (not (contains ":" .values.listenAddress)) -}}
+{{- $faults = append $faults (printf "service.ipFamilyPolicy: with %s clients may come by IPv6, but listenAddress %s takes IPv4 alone; write listenAddress: \"::\", which takes both" $service.ipFamilyPolicy .values.listenAddress) -}}
+{{- end -}}
 {{- $class := default .plan.profile.loadBalancerClass $service.loadBalancerClass -}}
 {{- if and (eq $profile "aws-nlb") (ne $class "service.k8s.aws/nlb") -}}
 {{- $faults = append $faults (printf "service.loadBalancerClass: %q is not that of the profile aws-nlb, whose annotations nobody would read; write service.k8s.aws/nlb, or profile: generic" $class) -}}
@@ -138,6 +141,37 @@
 {{- $faults = append $faults (printf "config.cluster.%s: the chart writes this key itself; set %s instead" $key (get $own $key)) -}}
 {{- else if or (kindIs "map" $value) (kindIs "invalid" $value) -}}
 {{- $faults = append $faults (printf "config.%s.%s is no value of Portolan's file; write a text, a number, true, false or a list of them" $table $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
+{{- define "portolan.refuse.names" -}}
+{{- $faults := list -}}
+{{- $full := include "portolan.fullname" .root -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $full) -}}
+{{- $faults = append $faults (printf "fullnameOverride: the objects would be called %q, and a Service's name begins with a letter and has no dots; write another, such as: fullnameOverride=portolan" $full) -}}
+{{- end -}}
+{{- $pods := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" -}}
+{{- $all := concat $pods (list "app.kubernetes.io/component" "app.kubernetes.io/managed-by" "helm.sh/chart") -}}
+{{- $common := .values.commonLabels -}}
+{{- range $key, $_ := $common -}}
+{{- if has $key $all -}}
+{{- $faults = append $faults (printf "commonLabels: the chart sets %s itself; take it out" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- range $key, $_ := .values.podLabels -}}
+{{- if has $key $pods -}}
+{{- $faults = append $faults (printf "podLabels: the chart sets %s itself; take it out" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := list "podMonitor" "serviceMonitor" "prometheusRule" "dashboard" -}}
+{{- range $key, $_ := (get $.values $name).labels -}}
+{{- if has $key $all -}}
+{{- $faults = append $faults (printf "%s.labels: the chart sets %s itself; take it out" $name $key) -}}
+{{- else if hasKey $common $key -}}
+{{- $faults = append $faults (printf "%s.labels: commonLabels has %s already; take it out of one of them" $name $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -86,6 +86,66 @@ fn an_nlb_has_pods_as_targets_and_one_check_for_all_ports() {
     }
 }
 
+/// The attributes of the NLB's target groups.
+fn attributes(values: &str) -> Option<Vec<String>> {
+    let service = service(values)?;
+    let list = &service["metadata"]["annotations"][format!("{AWS}target-group-attributes")];
+    let list = list.as_str().expect("attributes").split(',');
+    Some(list.map(str::to_owned).collect())
+}
+
+#[test]
+fn on_a_release_that_runs_the_header_comes_after_the_pods() {
+    let on = "trustedNetworks: [10.0.0.0/8]";
+    for (proxy, sent) in [
+        ("mode: 'off'".to_owned(), false),
+        ("mode: 'off', balancerSends: false".to_owned(), false),
+        (format!("mode: optional, {on}"), true),
+        (format!("mode: optional, {on}, balancerSends: false"), false),
+        (format!("mode: optional, {on}, balancerSends: true"), true),
+        (format!("mode: required, {on}, balancerSends: true"), true),
+        (format!("mode: required, {on}"), true),
+    ] {
+        let values = format!("{{profile: aws-nlb, proxyProtocol: {{{proxy}}}}}");
+        let Some(attributes) = attributes(&values) else {
+            return;
+        };
+        let wanted = format!("proxy_protocol_v2.enabled={sent}");
+        assert!(attributes.contains(&wanted), "{values}: {attributes:?}");
+    }
+}
+
+#[test]
+fn who_sends_the_header_is_no_change_of_the_pods() {
+    let pod = |sends: bool| {
+        let values = format!(
+            "{{profile: aws-nlb, proxyProtocol: {{mode: optional, trustedNetworks: [10.0.0.0/8], balancerSends: {sends}}}}}"
+        );
+        Some(good(&[&values])?.pod().clone())
+    };
+    assert_eq!(pod(false), pod(true));
+}
+
+#[test]
+fn own_attributes_are_put_together_with_those_of_the_profile() {
+    let own = "preserve_client_ip.enabled=true, deregistration_delay.timeout_seconds=60";
+    let values = format!(
+        "{{profile: aws-nlb, service: {{annotations: {{{AWS}target-group-attributes: '{own}'}}}}, proxyProtocol: {{mode: required, \
+         trustedNetworks: [10.0.0.0/8]}}}}"
+    );
+    let Some(attributes) = attributes(&values) else {
+        return;
+    };
+    let wanted = [
+        "deregistration_delay.timeout_seconds=60",
+        "preserve_client_ip.enabled=true",
+        "proxy_protocol_v2.enabled=true",
+        "target_health_state.unhealthy.connection_termination.enabled=false",
+        "target_health_state.unhealthy.draining_interval_seconds=300",
+    ];
+    assert_eq!(attributes, wanted);
+}
+
 #[test]
 fn own_annotations_come_before_those_of_the_profile() {
     let key = format!("{AWS}scheme");

@@ -74,6 +74,37 @@ fn headers_that_nobody_is_believed() {
 }
 
 #[test]
+fn a_header_that_only_one_side_knows_of() {
+    let on = "trustedNetworks: [10.0.0.0/8]";
+    refused(
+        "{profile: aws-nlb, proxyProtocol: {balancerSends: true}}",
+        "proxyProtocol.balancerSends is true, and with mode \"off\" pods would take the header for a request and close; write \
+         proxyProtocol.mode: optional first",
+    );
+    refused(
+        &format!(
+            "{{profile: aws-nlb, proxyProtocol: {{mode: required, {on}, balancerSends: false}}}}"
+        ),
+        "proxyProtocol.balancerSends is false, and with mode \"required\" pods close what comes without a header; write \
+         proxyProtocol.mode: optional",
+    );
+    for sends in [false, true] {
+        refused(
+            &format!(
+                "{{profile: gke, proxyProtocol: {{mode: optional, {on}, balancerSends: {sends}}}}}"
+            ),
+            "proxyProtocol.balancerSends: the profile gke does not know how to say it; leave it out",
+        );
+    }
+    refused(
+        "{profile: aws-nlb, service: {annotations: {service.beta.kubernetes.io/aws-load-balancer-target-group-attributes: \
+         proxy_protocol_v2.enabled=true}}}",
+        "target-group-attributes has proxy_protocol_v2.enabled=true, and proxyProtocol says false; take it out, and set \
+         proxyProtocol.mode",
+    );
+}
+
+#[test]
 fn an_internal_balancer_that_the_profile_cannot_say() {
     for profile in ["generic", "metallb", "k3s"] {
         refused(

@@ -17,7 +17,28 @@ metallb, k3s: no annotations. MetalLB leads to the Service without node ports; t
 {{- $annotations := dict -}}
 {{- if eq .Values.profile "aws-nlb" -}}
 {{- $prefix := "service.beta.kubernetes.io/aws-load-balancer-" -}}
-{{- $header := ne .Values.proxyProtocol.mode "off" -}}
+{{- $header := .Values.proxyProtocol.balancerSends -}}
+{{- if kindIs "invalid" $header -}}
+{{- $header = ne .Values.proxyProtocol.mode "off" -}}
+{{- end -}}
+{{- $attributes := dict
+  "deregistration_delay.timeout_seconds" "180"
+  "proxy_protocol_v2.enabled" (toString $header)
+  "target_health_state.unhealthy.connection_termination.enabled" "false"
+  "target_health_state.unhealthy.draining_interval_seconds" "300" -}}
+{{- /* An annotation of one's own would replace the whole list. */ -}}
+{{- range splitList "," (get .Values.service.annotations (print $prefix "target-group-attributes")) -}}
+{{- $pair := splitn "=" 2 (trim .) -}}
+{{- if $pair._0 -}}
+{{- $_ := set $attributes (trim $pair._0) (trim (default "" $pair._1)) -}}
+{{- end -}}
+{{- end -}}
+{{- $list := list -}}
+{{- range $key, $value := $attributes -}}
+{{- $list = append $list (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- $_ := set $profile "sendsHeader" $header -}}
+{{- $_ := set $profile "targetGroup" $attributes -}}
 {{- range $key, $value := dict
   "nlb-target-type" "ip"
   "scheme" (ternary "internal" "internet-facing" .Values.service.internal)
@@ -27,11 +48,7 @@ metallb, k3s: no annotations. MetalLB leads to the Service without node ports; t
   "healthcheck-interval" "10"
   "healthcheck-healthy-threshold" "2"
   "healthcheck-unhealthy-threshold" "2"
-  "target-group-attributes" (join "," (list
-    "deregistration_delay.timeout_seconds=180"
-    (printf "proxy_protocol_v2.enabled=%t" $header)
-    "target_health_state.unhealthy.connection_termination.enabled=false"
-    "target_health_state.unhealthy.draining_interval_seconds=300")) -}}
+  "target-group-attributes" (join "," $list) -}}
 {{- $_ := set $annotations (print $prefix $key) $value -}}
 {{- end -}}
 {{- $_ := set $profile "loadBalancerClass" "service.k8s.aws/nlb" -}}

@@ -30,12 +30,6 @@
 {{- else if eq (default "" $tls.clientAuth) "none" -}}
 {{- $faults = append $faults "tls.client.clientCa.secret has no effect with clientAuth \"none\"; write tls.client.clientAuth: required, or optional" -}}
 {{- end -}}
-{{- $proxy := .values.proxyProtocol -}}
-{{- if and (ne $proxy.mode "off") (not $proxy.trustedNetworks) -}}
-{{- $faults = append $faults (printf "proxyProtocol.trustedNetworks is empty, and mode is %s: nobody's header would be believed; write the networks of the load balancer, such as [10.0.0.0/16]" $proxy.mode) -}}
-{{- else if and (eq $proxy.mode "off") $proxy.trustedNetworks -}}
-{{- $faults = append $faults "proxyProtocol.trustedNetworks has no effect with mode \"off\"; write proxyProtocol.mode: required" -}}
-{{- end -}}
 {{- toJson $faults -}}
 {{- end }}
 
@@ -44,6 +38,30 @@
 {{- $upstream := .values.tls.upstream -}}
 {{- if and (not $upstream.enabled) (or $upstream.caSecret $upstream.clientSecret $upstream.serverName) -}}
 {{- $faults = append $faults "tls.upstream: caSecret, clientSecret and serverName have no effect while enabled is false; write tls.upstream.enabled: true" -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
+{{- define "portolan.refuse.proxy" -}}
+{{- $faults := list -}}
+{{- $proxy := .values.proxyProtocol -}}
+{{- if and (ne $proxy.mode "off") (not $proxy.trustedNetworks) -}}
+{{- $faults = append $faults (printf "proxyProtocol.trustedNetworks is empty, and mode is %s: nobody's header would be believed; write the networks of the load balancer, such as [10.0.0.0/16]" $proxy.mode) -}}
+{{- else if and (eq $proxy.mode "off") $proxy.trustedNetworks -}}
+{{- $faults = append $faults "proxyProtocol.trustedNetworks has no effect with mode \"off\"; write proxyProtocol.mode: required" -}}
+{{- end -}}
+{{- $sends := $proxy.balancerSends -}}
+{{- if and (not (kindIs "invalid" $sends)) (ne .values.profile "aws-nlb") -}}
+{{- $faults = append $faults (printf "proxyProtocol.balancerSends: the profile %s does not know how to say it; leave it out, and tell the load balancer itself" .values.profile) -}}
+{{- else if and $sends (eq $proxy.mode "off") -}}
+{{- $faults = append $faults "proxyProtocol.balancerSends is true, and with mode \"off\" pods would take the header for a request and close; write proxyProtocol.mode: optional first, and this when all pods have it" -}}
+{{- else if and (kindIs "bool" $sends) (not $sends) (eq $proxy.mode "required") -}}
+{{- $faults = append $faults "proxyProtocol.balancerSends is false, and with mode \"required\" pods close what comes without a header; write proxyProtocol.mode: optional" -}}
+{{- end -}}
+{{- with .plan.profile.targetGroup -}}
+{{- if ne (get . "proxy_protocol_v2.enabled") (toString $.plan.profile.sendsHeader) -}}
+{{- $faults = append $faults (printf "service.annotations: target-group-attributes has proxy_protocol_v2.enabled=%s, and proxyProtocol says %t; take it out, and set proxyProtocol.mode and proxyProtocol.balancerSends" (get . "proxy_protocol_v2.enabled") $.plan.profile.sendsHeader) -}}
+{{- end -}}
 {{- end -}}
 {{- toJson $faults -}}
 {{- end }}

@@ -194,6 +194,7 @@ fn what_the_values_say_arrives_in_the_config() {
             "servers = [\"10.96.0.10:53\"]",
             "threads = 2",
             "splice = false",
+            "allowed_hosts = [\"portolan.example.com\"]",
             "lame_duck = \"90s\"",
             "grace = \"60s\"",
             "level = \"debug\"",

@@ -285,6 +285,10 @@ fn keys_that_the_chart_writes_itself() {
         "config.cluster.tls: the chart writes this key itself; set tls.client instead",
     );
     refused(
+        "{config: {admin: {listen: '0.0.0.0:80'}}}",
+        "config.admin.listen: the chart writes this key itself; set ports.admin instead",
+    );
+    refused(
         "{config: {limits: {connections: {most: 5}}}}",
         "config.limits.connections is no value of Portolan's file; write a text, a number, true, false or a list of them",
     );

@@ -42,6 +42,34 @@ fn every_pod_is_one_that_the_strictest_namespace_takes() {
 }
 
 #[test]
+fn on_openshift_pods_have_the_users_of_their_namespace_and_are_as_strict_otherwise() {
+    let values = "{openshift: true}";
+    let (Some(plain), Some(rendered)) = (good(&[]), good(&[values])) else {
+        return;
+    };
+    for name in ["Deployment/portolan", "Pod/portolan-test"] {
+        let mut wanted = plain.object(name).clone();
+        let spec = match name.starts_with("Pod") {
+            true => &mut wanted["spec"],
+            false => &mut wanted["spec"]["template"]["spec"],
+        };
+        let mut forget = |place: &str, keys: &[&str]| {
+            let context = spec.pointer_mut(place).and_then(Value::as_object_mut);
+            let context = context.expect("a security context");
+            for key in keys {
+                assert_eq!(context.remove(*key), Some(json!(65532)), "{name}: {key}");
+            }
+        };
+        forget("/securityContext", &["runAsUser", "runAsGroup", "fsGroup"]);
+        forget(
+            "/containers/0/securityContext",
+            &["runAsUser", "runAsGroup"],
+        );
+        assert_eq!(*rendered.object(name), wanted);
+    }
+}
+
+#[test]
 fn only_from_service_has_a_token_and_it_is_good_for_one_service() {
     let Some(plain) = good(&[]) else { return };
     let mounts = |pod: &Value| {

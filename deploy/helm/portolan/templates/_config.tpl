@@ -86,6 +86,7 @@ server_name = {{ toJson . }}
 
 [admin]
 listen = {{ printf (ternary "[%s]:%v" "%s:%v" (contains ":" $values.listenAddress)) $values.listenAddress $values.ports.admin | toJson }}
+{{- include "portolan.toml" $values.config.admin }}
 
 [drain]
 lame_duck = {{ toJson $plan.lameDuck }}

@@ -88,18 +88,26 @@ allowPrivilegeEscalation: false
 privileged: false
 readOnlyRootFilesystem: true
 runAsNonRoot: true
+{{- if not .Values.openshift }}
 runAsUser: 65532
 runAsGroup: 65532
+{{- end }}
 capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* And of each pod. The group is there for the files of Secrets, which others may not read. */}}
+{{/*
+And of each pod. The group is there for the files of Secrets, which others may not read. OpenShift has a user and such a group for
+each namespace, and refuses other ones (runAsUser and fsGroup of restricted-v2):
+https://github.com/openshift/cluster-kube-apiserver-operator/blob/master/bindata/bootkube/scc-manifests/0000_20_kube-apiserver-operator_00_scc-restricted-v2.yaml
+*/}}
 {{- define "portolan.podSecurity" -}}
 runAsNonRoot: true
+{{- if not .Values.openshift }}
 runAsUser: 65532
 runAsGroup: 65532
 fsGroup: 65532
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault

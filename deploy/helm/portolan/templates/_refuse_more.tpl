@@ -141,24 +141,26 @@
 {{- define "portolan.refuse.config" -}}
 {{- $faults := list -}}
 {{- $own := dict
-  "bootstrap_servers" "kafka.bootstrapServers"
-  "advertised_host" "advertised.host"
-  "advertised_from_service" "advertised.fromService"
-  "advertise" "advertised.dialled"
-  "listen_address" "listenAddress"
-  "bootstrap_port" "ports.bootstrap"
-  "proxy_protocol" "proxyProtocol.mode"
-  "proxy_protocol_from" "proxyProtocol.trustedNetworks"
-  "nodes" "brokers"
-  "sni" "sni"
-  "tls" "tls.client"
-  "upstream_tls" "tls.upstream" -}}
+  "admin.listen" "ports.admin"
+  "cluster.bootstrap_servers" "kafka.bootstrapServers"
+  "cluster.advertised_host" "advertised.host"
+  "cluster.advertised_from_service" "advertised.fromService"
+  "cluster.advertise" "advertised.dialled"
+  "cluster.listen_address" "listenAddress"
+  "cluster.bootstrap_port" "ports.bootstrap"
+  "cluster.proxy_protocol" "proxyProtocol.mode"
+  "cluster.proxy_protocol_from" "proxyProtocol.trustedNetworks"
+  "cluster.nodes" "brokers"
+  "cluster.sni" "sni"
+  "cluster.tls" "tls.client"
+  "cluster.upstream_tls" "tls.upstream" -}}
 {{- range $table, $keys := .values.config -}}
 {{- range $key, $value := $keys -}}
-{{- if and (eq $table "cluster") (hasKey $own $key) -}}
-{{- $faults = append $faults (printf "config.cluster.%s: the chart writes this key itself; set %s instead" $key (get $own $key)) -}}
+{{- $full := printf "%s.%s" $table $key -}}
+{{- if hasKey $own $full -}}
+{{- $faults = append $faults (printf "config.%s: the chart writes this key itself; set %s instead" $full (get $own $full)) -}}
 {{- else if or (kindIs "map" $value) (kindIs "invalid" $value) -}}
-{{- $faults = append $faults (printf "config.%s.%s is no value of Portolan's file; write a text, a number, true, false or a list of them" $table $key) -}}
+{{- $faults = append $faults (printf "config.%s is no value of Portolan's file; write a text, a number, true, false or a list of them" $full) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -74,6 +74,29 @@ fn one_pod_has_no_budget_and_an_account_that_is_there_is_not_made() {
 }
 
 #[test]
+fn a_map_that_is_taken_away_is_an_empty_one() {
+    // Helm's way to be rid of a default.
+    let values = "{profile: aws-nlb, service: {annotations: null}, commonLabels: null, podLabels: null, podAnnotations: null, \
+                  dashboard: {enabled: true, labels: null}, config: {admin: null, limits: null}, nodeSelector: null}";
+    for helm in [Helm::Three, Helm::Four] {
+        let (Some(nothing), Some(plain)) = (
+            render(helm, &[TWO, values]),
+            render(
+                helm,
+                &[TWO, "{profile: aws-nlb, dashboard: {enabled: true}}"],
+            ),
+        ) else {
+            return;
+        };
+        let nothing = nothing.unwrap_or_else(|said| panic!("{said}"));
+        let plain = plain.unwrap_or_else(|said| panic!("{said}"));
+        assert_eq!(nothing.names(), plain.names());
+        assert_eq!(nothing.service(), plain.service());
+        assert_eq!(nothing.config(), plain.config());
+    }
+}
+
+#[test]
 fn everything_is_in_the_namespace_of_the_release_and_has_its_labels() {
     let values = "{advertised: {host: '', fromService: true}, hpa: {enabled: true}, networkPolicy: {enabled: true}, \
                   podMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true}, \

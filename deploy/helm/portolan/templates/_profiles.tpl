@@ -27,7 +27,7 @@ metallb, k3s: no annotations. MetalLB leads to the Service without node ports; t
   "target_health_state.unhealthy.connection_termination.enabled" "false"
   "target_health_state.unhealthy.draining_interval_seconds" "300" -}}
 {{- /* An annotation of one's own would replace the whole list. */ -}}
-{{- range splitList "," (get .Values.service.annotations (print $prefix "target-group-attributes")) -}}
+{{- range splitList "," (get (default dict .Values.service.annotations) (print $prefix "target-group-attributes")) -}}
 {{- $pair := splitn "=" 2 (trim .) -}}
 {{- if $pair._0 -}}
 {{- $_ := set $attributes (trim $pair._0) (trim (default "" $pair._1)) -}}

@@ -175,7 +175,7 @@
 {{- end -}}
 {{- $pods := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" -}}
 {{- $all := concat $pods (list "app.kubernetes.io/component" "app.kubernetes.io/managed-by" "helm.sh/chart") -}}
-{{- $common := .values.commonLabels -}}
+{{- $common := default dict .values.commonLabels -}}
 {{- range $key, $_ := $common -}}
 {{- if has $key $all -}}
 {{- $faults = append $faults (printf "commonLabels: the chart sets %s itself; take it out" $key) -}}

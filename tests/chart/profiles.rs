@@ -5,21 +5,24 @@ use serde_json::{Value, json};
 use crate::render::{good, profiles};
 
 const AWS: &str = "service.beta.kubernetes.io/aws-load-balancer-";
-const EXTERNAL_DNS: &str = "external-dns.alpha.kubernetes.io/hostname";
+/// What external-dns reads, before its release 0.22 and since.
+const EXTERNAL_DNS: [&str; 2] = [
+    "external-dns.alpha.kubernetes.io/hostname",
+    "external-dns.kubernetes.io/hostname",
+];
 
 /// The Service under these values.
 fn service(values: &str) -> Option<Value> {
     Some(good(&[values])?.service().clone())
 }
 
-/// Its annotations are these, besides the one for external-dns.
+/// Its annotations are these, besides those for external-dns.
 fn annotations(service: &Value, wanted: &[(&str, &str)]) {
     let mut annotations = service["metadata"]["annotations"].clone();
     let object = annotations.as_object_mut().expect("annotations");
-    assert_eq!(
-        object.remove(EXTERNAL_DNS),
-        Some("kafka.example.com".into())
-    );
+    for key in EXTERNAL_DNS {
+        assert_eq!(object.remove(key), Some("kafka.example.com".into()));
+    }
     let wanted = wanted
         .iter()
         .map(|(key, value)| ((*key).to_owned(), json!(value)));

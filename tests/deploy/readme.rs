@@ -54,8 +54,13 @@ fn the_kustomization_of_the_readme_has_all_that_it_says() {
         }
         let service = &objects["Service/portolan"];
         let annotations = &service["metadata"]["annotations"];
-        let host = &annotations["external-dns.alpha.kubernetes.io/hostname"];
-        assert_eq!(host, "kafka.example.net");
+        for prefix in [
+            "external-dns.alpha.kubernetes.io",
+            "external-dns.kubernetes.io",
+        ] {
+            let host = &annotations[format!("{prefix}/hostname")];
+            assert_eq!(host, "kafka.example.net");
+        }
         assert_eq!(service["spec"]["loadBalancerClass"], "service.k8s.aws/nlb");
         let pod = &objects["Deployment/portolan"]["spec"]["template"]["spec"];
         assert_eq!(pod["terminationGracePeriodSeconds"], 300);

@@ -178,17 +178,18 @@ async fn answer(request: Request<Incoming>, state: AdminState) -> Response<Full<
     match request.uri().path() {
         "/" => page::response(),
         "/livez" => text(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" => match state.unready() {
-            None => text(StatusCode::OK, TEXT, "ok\n"),
-            Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, why + "\n"),
-        },
-        "/lbz" => match state.unwelcome() {
-            None => text(StatusCode::OK, TEXT, "ok\n"),
-            Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, why + "\n"),
-        },
+        "/readyz" => ok_unless(state.unready()),
+        "/lbz" => ok_unless(state.unwelcome()),
         "/status" => written(state, JSON, AdminState::status).await,
         "/metrics" => written(state, METRICS_TEXT, AdminState::metrics).await,
         _ => text(StatusCode::NOT_FOUND, TEXT, PATHS),
+    }
+}
+
+fn ok_unless(why: Option<String>) -> Response<Full<Bytes>> {
+    match why {
+        None => text(StatusCode::OK, TEXT, "ok\n"),
+        Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, why + "\n"),
     }
 }
 

@@ -15,7 +15,7 @@ mod services;
 mod summed;
 mod threads;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use clients::Clients;
@@ -202,15 +202,16 @@ impl Metrics {
     /// not go away while a process runs.
     pub fn add_doors(&self, cluster: &ClusterMetrics, name: &str, doors: &[Door]) {
         // Workers read them at each connection: nobody may hold them while a scrape is written.
-        let known: HashSet<Door> = {
-            let doors = cluster.doors.read();
-            let doors = doors.unwrap_or_else(PoisonError::into_inner);
-            doors.keys().copied().collect()
+        let new: Vec<Door> = {
+            let known = cluster.doors.read();
+            let known = known.unwrap_or_else(PoisonError::into_inner);
+            let new = doors.iter().filter(|door| !known.contains_key(door));
+            new.copied().collect()
         };
-        let new = doors.iter().filter(|door| !known.contains(door));
         let mut series = Series::default();
         let places: Vec<_> = new
-            .map(|&door| {
+            .into_iter()
+            .map(|door| {
                 let label = door.to_string();
                 let total = series.counter(Family::ConnectionsTotal, &[&label]);
                 // Those that go on to a route are counted there, and once.

@@ -7,7 +7,7 @@ use serde_norway::Value;
 use crate::common::certificates::write;
 use crate::common::helm::{Helm, chart};
 use crate::markdown::Document;
-use crate::{assert_none, documents, read, root};
+use crate::{assert_none, of_deployment, read, root};
 
 /// Where the chart is in the tree.
 pub(crate) const CHART: &str = "deploy/helm/portolan";
@@ -130,10 +130,7 @@ fn unknown_in_prose(document: &Document, values: &Values) -> Vec<String> {
 #[test]
 fn values_that_the_deployment_docs_name_exist() {
     let values = Values::of_the_chart();
-    let ours = ["docs/deploy/", "deploy/examples/"];
-    let pages = documents()
-        .into_iter()
-        .filter(|page| ours.iter().any(|dir| page.path.starts_with(dir)));
+    let pages = of_deployment();
     assert_none(
         pages
             .flat_map(|page| unknown_in_prose(&page, &values))

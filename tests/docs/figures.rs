@@ -1,7 +1,7 @@
 //! The figures for capacity planning are those of the last benchmark, and metrics that pages name exist.
 
 use crate::markdown::Document;
-use crate::{assert_none, documents, read};
+use crate::{assert_none, of_deployment, read};
 
 /// The rows of a table that name a case, as (case, figures).
 fn rows(page: &str) -> Vec<(&str, Vec<&str>)> {
@@ -107,10 +107,7 @@ fn unknown_metrics(page: &Document, known: &str) -> Vec<String> {
 #[test]
 fn metrics_that_the_deployment_docs_name_exist() {
     let known = read("docs/metrics.md");
-    let ours = ["docs/deploy/", "deploy/examples/"];
-    let pages = documents()
-        .into_iter()
-        .filter(|page| ours.iter().any(|dir| page.path.starts_with(dir)));
+    let pages = of_deployment();
     assert_none(
         pages
             .flat_map(|page| unknown_metrics(&page, &known))

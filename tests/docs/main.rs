@@ -58,6 +58,13 @@ fn documents() -> Vec<Document> {
         .collect()
 }
 
+/// Those about deploying, with the examples.
+fn of_deployment() -> impl Iterator<Item = Document> {
+    let ours = ["docs/deploy/", "deploy/examples/"];
+    let is_ours = move |page: &Document| ours.iter().any(|dir| page.path.starts_with(dir));
+    documents().into_iter().filter(is_ours)
+}
+
 /// Files with that ending, by their paths from the root. What is built or hidden is left out.
 fn files_below(dir: &Path, ending: &str, found: &mut Vec<String>) {
     for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {

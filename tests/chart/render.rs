@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::common::helm::{Helm, chart};
+use crate::common::objects::parsed;
 
 /// The two values that must be set.
 pub(crate) const TWO: &str =
@@ -27,25 +27,7 @@ pub(crate) fn render(helm: Helm, values: &[&str]) -> Option<Result<Rendered, Str
     if !output.status.success() {
         return Some(Err(text(&output.stderr)));
     }
-    let mut objects = BTreeMap::new();
-    let rendered = text(&output.stdout);
-    for document in serde_norway::Deserializer::from_str(&rendered) {
-        let object = Value::deserialize(document);
-        let object = object.unwrap_or_else(|error| panic!("{error}\n{rendered}"));
-        if object.is_null() {
-            continue;
-        }
-        let word = |value: &Value| value.as_str().expect("a text").to_owned();
-        let name = format!(
-            "{}/{}",
-            word(&object["kind"]),
-            word(&object["metadata"]["name"])
-        );
-        let twice = objects
-            .insert(name, object)
-            .map(|object| object.to_string());
-        assert_eq!(twice, None);
-    }
+    let objects = parsed(&text(&output.stdout));
     Some(Ok(Rendered { objects }))
 }
 

@@ -24,6 +24,7 @@ pub mod haproxy;
 pub mod helm;
 pub mod image;
 pub mod mount;
+pub mod objects;
 pub mod proxy;
 pub mod python;
 pub mod received;

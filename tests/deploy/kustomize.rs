@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::common::helm::{Helm, chart};
-use crate::objects::{is_hook, parsed};
+use crate::common::objects::{is_hook, parsed};
 use crate::schemas::{Objects, VERSIONS, assert_valid};
 use crate::toolbox::{program, ready};
 

@@ -14,7 +14,6 @@ mod checkov;
 mod kustomize;
 mod linters;
 mod names;
-mod objects;
 mod readme;
 mod render;
 mod schemas;

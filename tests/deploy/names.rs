@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Map, Value};
 
 use crate::common::helm::{Helm, chart};
-use crate::objects::{is_hook, parsed};
+use crate::common::objects::{is_hook, parsed};
 use crate::render::{Render, renders};
 
 type Objects = BTreeMap<String, Value>;

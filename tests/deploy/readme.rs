@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::common::objects::parsed;
 use crate::kustomize::{built_in, root};
-use crate::objects::parsed;
 use crate::schemas::{Objects, VERSIONS, assert_valid};
 use crate::toolbox::ready;
 

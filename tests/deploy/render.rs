@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use crate::common::helm::{Helm, chart};
-use crate::objects::parsed;
+use crate::common::objects::parsed;
 use crate::schemas::{Objects, VERSIONS, assert_valid};
 use crate::toolbox::ready;
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The objects of a text in YAML, by "Kind/name". What has the same name twice is refused, as is a key that stands twice.
-pub(crate) fn parsed(text: &str) -> BTreeMap<String, Value> {
+pub fn parsed(text: &str) -> BTreeMap<String, Value> {
     let mut objects = BTreeMap::new();
     for document in serde_norway::Deserializer::from_str(text) {
         let object = Value::deserialize(document);
@@ -37,6 +37,6 @@ fn id(object: &Value) -> String {
 }
 
 /// Whether Helm keeps it out of the release, and makes it only for `helm test`.
-pub(crate) fn is_hook(object: &Value) -> bool {
+pub fn is_hook(object: &Value) -> bool {
     object["metadata"]["annotations"]["helm.sh/hook"].is_string()
 }

@@ -14,6 +14,7 @@ mod certificates;
 mod monitoring;
 mod objects;
 mod profiles;
+mod ranges;
 mod readme;
 mod refusals;
 mod refusals_more;

@@ -49,14 +49,6 @@ fn a_server_without_a_port() {
 }
 
 #[test]
-fn one_address_for_all_brokers() {
-    refused(
-        "{brokers: {address: 'kafka.kafka.svc:9092'}}",
-        "brokers.address: all 16 brokers would have the same; write {node_id} or {ordinal} where they differ",
-    );
-}
-
-#[test]
 fn a_host_that_is_none() {
     for host in [
         "kafka.example.com:9092",
@@ -159,7 +151,7 @@ fn ports_inside_the_brokers_ports() {
          ports.brokers.first",
     );
     refused(
-        "{ports: {bootstrap: 9108}}",
+        "{ports: {bootstrap: 9108, brokers: {first: 9093}}}",
         "ports.bootstrap: 9108 lies inside the brokers' ports 9093-9108",
     );
     refused(
@@ -192,12 +184,16 @@ fn one_port_for_two() {
 fn ports_past_the_last() {
     refused(
         "{ports: {brokers: {first: 65530}}}",
-        "ports.brokers: 16 ports from 65530 on run past 65535; write a lower ports.brokers.first, or fewer ids",
+        "brokers: 16 ports from 65530 on run past 65535; write a lower ports.brokers.first, or fewer ids",
     );
 }
 
 #[test]
 fn more_ports_than_an_nlb_has() {
+    refused(
+        "{profile: aws-nlb, brokers: {ranges: [{ids: 0-24}, {ids: 100-124}]}}",
+        "brokers.ranges: with 50 ids the Service has 51 ports, and an NLB has at most 50 listeners; write at most 49 ids",
+    );
     refused(
         "{profile: aws-nlb, ports: {brokers: {count: 50}}}",
         "with 50 ids the Service has 51 ports, and an NLB has at most 50 listeners; write at most 49 ids, or \

@@ -59,6 +59,25 @@ fn a_port_that_takes_privileges_or_is_none() {
 }
 
 #[test]
+fn ranges_of_another_form() {
+    let ranges = |range: &str, key: &str| {
+        let values = format!("{{brokers: {{ranges: [{{ids: 0}}, {range}]}}}}");
+        refused(&values, &format!("brokers.ranges.1{key}"));
+    };
+    ranges("{ids: 1, port: 9100}", "");
+    ranges("{firstPort: 9100}", "");
+    ranges("{ids: 1, firstPort: 1023}", ".firstPort");
+    ranges("{ids: 1, firstPort: 65536}", ".firstPort");
+    ranges("{ids: 1, firstPort: '9100'}", ".firstPort");
+    ranges("{ids: ''}", ".ids");
+    ranges("{ids: -1}", ".ids");
+    ranges("{ids: null}", "");
+    ranges("{ids: 1, address: 9092}", ".address");
+    ranges("0-9", "");
+    refused("{brokers: {ranges: {ids: 0}}}", "brokers.ranges");
+}
+
+#[test]
 fn numbers_and_times_out_of_bounds() {
     refused("{replicas: 0}", "replicas");
     refused("{drain: {lameDuck: 15}}", "drain.lameDuck");

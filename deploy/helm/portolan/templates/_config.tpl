@@ -29,14 +29,16 @@ proxy_protocol = {{ toJson $values.proxyProtocol.mode }}
 proxy_protocol_from = {{ toJson $values.proxyProtocol.trustedNetworks }}
 {{- end }}
 {{- include "portolan.toml" $values.config.cluster }}
+{{- range $plan.ranges }}
 
 [[{{ $cluster }}.nodes]]
-ids = {{ toJson $plan.idsText }}
+ids = {{ toJson .idsText }}
 {{- if $plan.hasPorts }}
-port = {{ $values.ports.brokers.first }}
+port = {{ .first }}
 {{- end }}
-{{- with $values.brokers.address }}
+{{- with .address }}
 address = {{ toJson . }}
+{{- end }}
 {{- end }}
 {{- if $plan.hasSni }}
 

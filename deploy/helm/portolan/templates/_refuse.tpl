@@ -6,7 +6,7 @@ value alone is in values.schema.json.
 {{- $plan := include "portolan.plan" . | fromJson -}}
 {{- $at := dict "values" .Values "plan" $plan "root" . -}}
 {{- $faults := $plan.idFaults -}}
-{{- range list "kafka" "advertised" "ports" "sni" "tls" "upstream" "proxy" "service" "lifetime" "pods" "policy" "config" "names" -}}
+{{- range list "kafka" "advertised" "ranges" "addresses" "ports" "listeners" "sni" "tls" "upstream" "proxy" "service" "lifetime" "pods" "policy" "config" "names" -}}
 {{- $faults = concat $faults (include (printf "portolan.refuse.%s" .) $at | fromJsonArray) -}}
 {{- end -}}
 {{- if $faults -}}
@@ -23,9 +23,6 @@ value alone is in values.schema.json.
 {{- if not (regexMatch "^([^:/\\s]+|\\[[0-9a-fA-F:.]+\\]):[0-9]+$" .) -}}
 {{- $faults = append $faults (printf "kafka.bootstrapServers: %q is not host:port; write one such as kafka.kafka.svc:9092" .) -}}
 {{- end -}}
-{{- end -}}
-{{- if and .values.brokers.address (gt (len .plan.ids) 1) (not (regexMatch "[{](node_id|ordinal)[}]" .values.brokers.address)) -}}
-{{- $faults = append $faults (printf "brokers.address: all %d brokers would have the same; write {node_id} or {ordinal} where they differ, such as kafka-{node_id}.kafka-headless.kafka.svc:9092" (len .plan.ids)) -}}
 {{- end -}}
 {{- toJson $faults -}}
 {{- end }}
@@ -57,49 +54,6 @@ value alone is in values.schema.json.
 {{- toJson $faults -}}
 {{- end }}
 
-{{- define "portolan.refuse.ports" -}}
-{{- $faults := list -}}
-{{- $ports := .values.ports -}}
-{{- $count := $ports.brokers.count -}}
-{{- $has := len .plan.ids -}}
-{{- $first := int $ports.brokers.first -}}
-{{- $last := int .plan.lastPort -}}
-{{- if and $count (not (kindIs "invalid" .values.brokers.ids)) (not .plan.idFaults) (ne (int $count) $has) -}}
-{{- $faults = append $faults (printf "ports.brokers.count is %d, but brokers.ids %q are %d; write ports.brokers.count: %d, or leave one of the two out" (int $count) .plan.idsText $has $has) -}}
-{{- end -}}
-{{- $single := dict "ports.admin" (int $ports.admin) -}}
-{{- if .plan.hasPorts -}}
-{{- $_ := set $single "ports.bootstrap" (int $ports.bootstrap) -}}
-{{- if gt $last 65535 -}}
-{{- $faults = append $faults (printf "ports.brokers: %d ports from %d on run past 65535; write a lower ports.brokers.first, or fewer ids" $has $first) -}}
-{{- end -}}
-{{- end -}}
-{{- if .plan.hasSni -}}
-{{- $_ := set $single "sni.port" (int .values.sni.port) -}}
-{{- end -}}
-{{- range $name, $port := $single -}}
-{{- if and $.plan.hasPorts (ge $port $first) (le $port $last) -}}
-{{- $faults = append $faults (printf "%s: %d lies inside the brokers' ports %d-%d; write one outside of them, or move them by ports.brokers.first" $name $port $first $last) -}}
-{{- end -}}
-{{- range $other, $same := $single -}}
-{{- if and (eq $port $same) (lt $name $other) -}}
-{{- $faults = append $faults (printf "%s and %s are both %d; write another port for one of them" $name $other $port) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- with .values.sni.advertisedPort -}}
-{{- $port := int . -}}
-{{- if and $.plan.hasSni $.plan.hasPorts (or (eq $port (int $ports.bootstrap)) (and (ge $port $first) (le $port $last))) -}}
-{{- $faults = append $faults (printf "sni.advertisedPort: the Service has port %d already; write another, such as 443" $port) -}}
-{{- end -}}
-{{- end -}}
-{{- $all := len .plan.ports -}}
-{{- if and (eq .values.profile "aws-nlb") (gt $all 50) -}}
-{{- $faults = append $faults (printf "brokers.ids: with %d ids the Service has %d ports, and an NLB has at most 50 listeners; write at most %d ids, or sni.mode: only, which needs one port for any number of brokers" $has $all (sub 50 (sub $all $has))) -}}
-{{- end -}}
-{{- toJson $faults -}}
-{{- end }}
-
 {{- define "portolan.refuse.sni" -}}
 {{- $faults := list -}}
 {{- $sni := .values.sni -}}
@@ -114,6 +68,9 @@ value alone is in values.schema.json.
 {{- end -}}
 {{- if not (regexMatch "[{](node_id|ordinal)[}]" .plan.nodeHost) -}}
 {{- $faults = append $faults (printf "sni.nodeHost: %q is the same for all brokers; write one such as broker-{node_id}.kafka.example.com" .plan.nodeHost) -}}
+{{- end -}}
+{{- if and (contains "{ordinal}" .plan.nodeHost) (gt (len .plan.ranges) 1) (not (contains "{node_id}" .plan.nodeHost)) -}}
+{{- $faults = append $faults (printf "sni.nodeHost: {ordinal} begins at 0 in each of brokers.ranges, so that %q would name several brokers; write {node_id}" .plan.nodeHost) -}}
 {{- end -}}
 {{- else if or $sni.bootstrapHost $sni.nodeHost $sni.advertisedPort -}}
 {{- $faults = append $faults "sni.bootstrapHost, sni.nodeHost and sni.advertisedPort have no effect with sni.mode \"off\"; write sni.mode: only, or beside" -}}

@@ -12,6 +12,7 @@ mod common;
 mod agreement;
 mod certificates;
 mod monitoring;
+mod node_ports;
 mod objects;
 mod profiles;
 mod ranges;

@@ -78,6 +78,23 @@ fn ranges_of_another_form() {
 }
 
 #[test]
+fn node_ports_that_are_none() {
+    refused(
+        "{service: {nodePorts: {bootstrap: 0}}}",
+        "service.nodePorts.bootstrap",
+    );
+    refused(
+        "{service: {nodePorts: {bootstrap: 1, first: 65536}}}",
+        "service.nodePorts.first",
+    );
+    refused(
+        "{service: {nodePorts: {broker: 30000}}}",
+        "service.nodePorts",
+    );
+    refused("{service: {nodePorts: [30000]}}", "service.nodePorts");
+}
+
+#[test]
 fn numbers_and_times_out_of_bounds() {
     refused("{replicas: 0}", "replicas");
     refused("{drain: {lameDuck: 15}}", "drain.lameDuck");

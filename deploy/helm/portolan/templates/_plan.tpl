@@ -41,18 +41,20 @@ so that they agree.
 {{- $_ := set $plan "nodeHost" (default (printf "broker-{node_id}.%s" $bootstrapHost) $values.sni.nodeHost) -}}
 
 {{- $ports := list -}}
+{{- $nodePorts := include "portolan.nodePorts" (dict "values" $values "first" (index $found.ranges 0).first) | fromJson -}}
 {{- if $hasPorts -}}
-{{- $ports = append $ports (dict "name" "bootstrap" "port" $values.ports.bootstrap "target" $values.ports.bootstrap) -}}
+{{- $ports = append $ports (dict "name" "bootstrap" "port" $values.ports.bootstrap "target" $values.ports.bootstrap "nodePort" $nodePorts.bootstrap) -}}
 {{- range $range := $found.ranges -}}
 {{- range $n, $id := $range.ids -}}
 {{- $port := add $range.first $n -}}
-{{- $ports = append $ports (dict "name" (printf "node-%d" (int64 $id)) "port" $port "target" $port) -}}
+{{- $nodePort := ternary (add $port $nodePorts.distance) 0 (ne $nodePorts.bootstrap 0.0) -}}
+{{- $ports = append $ports (dict "name" (printf "node-%d" (int64 $id)) "port" $port "target" $port "nodePort" $nodePort) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if $hasSni -}}
 {{- $port := default $values.sni.port $values.sni.advertisedPort -}}
-{{- $ports = append $ports (dict "name" "sni" "port" $port "target" $values.sni.port) -}}
+{{- $ports = append $ports (dict "name" "sni" "port" $port "target" $values.sni.port "nodePort" $nodePorts.sni) -}}
 {{- $_ := set $plan "sniPort" $port -}}
 {{- end -}}
 {{- $_ := set $plan "ports" $ports -}}
@@ -86,4 +88,18 @@ so that they agree.
 {{- $_ := set $plan "bootstrap" (printf "%s:%v" (ternary (printf "[%s]" $shown) $shown (contains ":" $shown)) $port) -}}
 {{- $_ := set $plan "inside" (printf "%s:%v" $service $port) -}}
 {{- toJson $plan -}}
+{{- end }}
+
+{{/*
+The node ports that are asked for, 0 where none is: of the bootstrap port, of the one of SNI, and how far those of brokers are
+from their ports, which is the same for all of them, so that they keep theirs when ids are added.
+*/}}
+{{- define "portolan.nodePorts" -}}
+{{- $wanted := .values.service.nodePorts -}}
+{{- $bootstrap := default 0 $wanted.bootstrap -}}
+{{- $distance := sub $bootstrap .values.ports.bootstrap -}}
+{{- with $wanted.first -}}
+{{- $distance = sub . $.first -}}
+{{- end -}}
+{{- dict "bootstrap" $bootstrap "sni" (default 0 $wanted.sni) "distance" $distance | toJson -}}
 {{- end }}

@@ -6,7 +6,7 @@ value alone is in values.schema.json.
 {{- $plan := include "portolan.plan" . | fromJson -}}
 {{- $at := dict "values" .Values "plan" $plan "root" . -}}
 {{- $faults := $plan.idFaults -}}
-{{- range list "kafka" "advertised" "ranges" "addresses" "ports" "listeners" "sni" "tls" "upstream" "proxy" "service" "lifetime" "pods" "policy" "config" "names" -}}
+{{- range list "kafka" "advertised" "ranges" "addresses" "ports" "nodePorts" "listeners" "sni" "tls" "upstream" "proxy" "service" "lifetime" "pods" "policy" "config" "names" -}}
 {{- $faults = concat $faults (include (printf "portolan.refuse.%s" .) $at | fromJsonArray) -}}
 {{- end -}}
 {{- if $faults -}}

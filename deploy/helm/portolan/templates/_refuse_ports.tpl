@@ -117,6 +117,50 @@
 {{- toJson $faults -}}
 {{- end }}
 
+{{- define "portolan.refuse.nodePorts" -}}
+{{- $faults := list -}}
+{{- $service := .values.service -}}
+{{- $wanted := $service.nodePorts -}}
+{{- if or $wanted.bootstrap $wanted.first $wanted.sni -}}
+{{- if eq $service.type "ClusterIP" -}}
+{{- $faults = append $faults "service.nodePorts: a Service of type ClusterIP has no node ports; write service.type: NodePort or LoadBalancer, or take them out" -}}
+{{- end -}}
+{{- if and (kindIs "bool" $service.allocateLoadBalancerNodePorts) (not $service.allocateLoadBalancerNodePorts) -}}
+{{- $faults = append $faults "service.nodePorts asks for node ports, and service.allocateLoadBalancerNodePorts is false; take one of the two out" -}}
+{{- end -}}
+{{- if .plan.hasPorts -}}
+{{- if not $wanted.bootstrap -}}
+{{- $faults = append $faults "service.nodePorts.bootstrap is not set, and the others are; write that of the bootstrap port, too, such as 30000" -}}
+{{- end -}}
+{{- else if or $wanted.bootstrap $wanted.first -}}
+{{- $faults = append $faults "service.nodePorts.bootstrap and first have no effect with sni.mode \"only\", where there is one port; write service.nodePorts.sni" -}}
+{{- end -}}
+{{- if and .plan.hasSni (not $wanted.sni) -}}
+{{- $faults = append $faults (printf "service.nodePorts.sni is not set, and with sni.mode %q there is a port for it; write its node port, too" .values.sni.mode) -}}
+{{- else if and $wanted.sni (not .plan.hasSni) -}}
+{{- $faults = append $faults "service.nodePorts.sni has no effect with sni.mode \"off\"; take it out, or write sni.mode: only, or beside" -}}
+{{- end -}}
+{{- $owners := dict -}}
+{{- $outside := list -}}
+{{- range .plan.ports -}}
+{{- $port := int .nodePort -}}
+{{- $key := toString $port -}}
+{{- if $port -}}
+{{- if or (lt $port 1) (gt $port 65535) -}}
+{{- $outside = append $outside (printf "%s %d" .name $port) -}}
+{{- else if hasKey $owners $key -}}
+{{- $faults = append $faults (printf "service.nodePorts: %s and %s would both have node port %d; write another for one of them" (get $owners $key) .name $port) -}}
+{{- end -}}
+{{- $_ := set $owners $key .name -}}
+{{- end -}}
+{{- end -}}
+{{- with $outside -}}
+{{- $faults = append $faults (printf "service.nodePorts: node ports are as far apart as ports are, so that %s would get %s, which is no port; write another service.nodePorts.first, or ports that are closer together" (splitList " " (first .) | first) (splitList " " (first .) | last)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
 {{/* What a Network Load Balancer takes: https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html */}}
 {{- define "portolan.refuse.listeners" -}}
 {{- $faults := list -}}

@@ -1,7 +1,7 @@
 //! Values that cannot work together are refused, in words that say what to write instead: of Kafka, addresses, ports and names.
 
 use crate::common::helm::Helm;
-use crate::render::{TWO, render};
+use crate::render::{TWO, good, render};
 
 /// With [`TWO`] and these values Helm refuses, and says this.
 pub(crate) fn refused(values: &str, words: &str) {
@@ -203,6 +203,64 @@ fn more_ports_than_an_nlb_has() {
         "{profile: aws-nlb, ports: {brokers: {count: 49}}, sni: {mode: beside, port: 19443}, tls: {client: {existingSecret: a}}}",
         "write at most 48 ids",
     );
+}
+
+#[test]
+fn more_targets_than_an_nlb_has() {
+    const AWS: &str = "service.beta.kubernetes.io/aws-load-balancer-";
+    let words = |pods: u32, ports: u32| {
+        format!(
+            "service.annotations: with cross-zone balancing an NLB has at most 500 targets, and {pods} pods (with those that \
+             rollout.maxSurge adds) x {ports} ports are {}; write fewer ids or replicas (with hpa.enabled: hpa.maxReplicas), or \
+             take load_balancing.cross_zone.enabled out",
+            pods * ports
+        )
+    };
+    let values = |more: &str, annotation: &str| {
+        format!("{{profile: aws-nlb, {more}, service: {{annotations: {{{AWS}{annotation}}}}}}}")
+    };
+    let on =
+        "attributes: 'deletion_protection.enabled=true, load_balancing.cross_zone.enabled=true'";
+    let ports = "ports: {brokers: {count: 49}}";
+    // 50 ports for each: 10 pods, of which one is there only while they are replaced, are 500.
+    for (pods, most, refused_at) in [
+        ("replicas: 9", 10, false),
+        ("replicas: 10", 11, true),
+        ("replicas: 9, rollout: {maxSurge: 2}", 11, true),
+        ("replicas: 8, rollout: {maxSurge: 25%}", 10, false),
+        ("replicas: 9, rollout: {maxSurge: 25%}", 12, true),
+        (
+            "hpa: {enabled: true, maxReplicas: 9}, replicas: 20",
+            10,
+            false,
+        ),
+        ("hpa: {enabled: true, maxReplicas: 10}", 11, true),
+    ] {
+        let values = values(&format!("{pods}, {ports}"), on);
+        match refused_at {
+            true => refused(&values, &words(most, 50)),
+            false => drop(good(&[&values])),
+        }
+    }
+    // All ways in which it can be said, and the ways in which it is not.
+    let many = "replicas: 40";
+    for annotation in [
+        on,
+        "cross-zone-load-balancing-enabled: 'true'",
+        "target-group-attributes: load_balancing.cross_zone.enabled=true",
+    ] {
+        refused(&values(many, annotation), &words(41, 17));
+    }
+    for annotation in [
+        "attributes: load_balancing.cross_zone.enabled=false",
+        "cross-zone-load-balancing-enabled: 'false'",
+        "target-group-attributes: load_balancing.cross_zone.enabled=use_load_balancer_configuration",
+        // Then the nodes are the targets, whose number nobody knows here.
+        "nlb-target-type: instance, service.beta.kubernetes.io/aws-load-balancer-attributes: load_balancing.cross_zone.enabled=true",
+    ] {
+        good(&[&values(many, annotation)]);
+    }
+    good(&[&values(many, on).replace("aws-nlb", "generic")]);
 }
 
 #[test]

@@ -79,6 +79,15 @@ so that they agree.
 
 {{- $fewest := ternary $values.hpa.minReplicas $values.replicas $values.hpa.enabled -}}
 {{- $_ := set $plan "fewestPods" $fewest -}}
+{{- $most := ternary $values.hpa.maxReplicas $values.replicas $values.hpa.enabled -}}
+{{- /* While a rollout replaces them; a part of a pod is a whole one, as Kubernetes counts. */ -}}
+{{- $surge := toString $values.rollout.maxSurge -}}
+{{- if hasSuffix "%" $surge -}}
+{{- $surge = div (add (mul $most (trimSuffix "%" $surge | int)) 99) 100 -}}
+{{- end -}}
+{{- $peak := add $most (int $surge) -}}
+{{- $_ := set $plan "peakPods" $peak -}}
+{{- $_ := set $plan "targets" (mul $peak (len $ports)) -}}
 
 {{- $service := printf "%s.%s.svc" (include "portolan.fullname" .) .Release.Namespace -}}
 {{- $host := ternary $values.advertised.host $bootstrapHost $hasPorts -}}

@@ -169,6 +169,8 @@
 {{- if eq .values.profile "aws-nlb" -}}
 {{- if gt $all 50 -}}
 {{- $faults = append $faults (printf "%s: with %d ids the Service has %d ports, and an NLB has at most 50 listeners; write at most %d ids, or sni.mode: only, which needs one port for any number of brokers" (ternary "brokers.ranges" "brokers.ids" (gt (len .plan.ranges) 1)) $has $all (sub 50 (sub $all $has))) -}}
+{{- else if and .plan.profile.isCrossZone (gt (int .plan.targets) 500) -}}
+{{- $faults = append $faults (printf "service.annotations: with cross-zone balancing an NLB has at most 500 targets, and %d pods (with those that rollout.maxSurge adds) x %d ports are %d; write fewer ids or replicas (with hpa.enabled: hpa.maxReplicas), or take load_balancing.cross_zone.enabled out, by which each zone has 500" (int .plan.peakPods) $all (int .plan.targets)) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $faults -}}

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::certificates::with_files;
 use crate::common::helm::Helm;
-use crate::render::{Rendered, TWO, ci, good, notes, render};
+use crate::render::{Rendered, ci, good, notes, render};
 
 /// A port of the Service: its name, number and target.
 type Port = (String, u64, u64);
@@ -267,71 +267,5 @@ fn ids_at_the_end_leave_the_ports_of_the_others_and_ids_in_front_move_them() {
             return;
         };
         assert_eq!(port, wanted, "{ids}");
-    }
-}
-
-#[test]
-fn the_notes_warn_of_what_one_may_not_have_meant() {
-    let public = "most clouds give this Service a public address";
-    let single = "there is one pod";
-    let many = "60 brokers have a port each";
-    let authorities = "held to the authorities in the image";
-    for (values, wanted) in [
-        ("{}", None),
-        ("{replicas: 1}", Some(single)),
-        ("{ports: {brokers: {count: 60}}}", Some(many)),
-        ("{tls: {upstream: {enabled: true}}}", Some(authorities)),
-        ("{tls: {upstream: {enabled: true, caSecret: a}}}", None),
-    ] {
-        let inside = "{service: {type: ClusterIP}}";
-        let Some(notes) = notes(&[TWO, inside, values]) else {
-            return;
-        };
-        for note in [public, single, many, authorities] {
-            assert_eq!(
-                notes.contains(note),
-                wanted == Some(note),
-                "{values}: {notes}"
-            );
-        }
-    }
-}
-
-#[test]
-fn the_notes_warn_of_a_kafka_that_anybody_may_find() {
-    let range = "service: {sourceRanges: [10.0.0.0/8]}";
-    let signed = "tls: {client: {existingSecret: a, clientCa: {secret: b}}}";
-    let asked = "tls: {client: {existingSecret: a, clientCa: {secret: b}, clientAuth: optional}}";
-    let mut wanted = Vec::new();
-    for profile in ["generic", "aws-nlb", "gke", "aks"] {
-        let of = |more: &str| format!("{{profile: {profile}, {more}}}");
-        wanted.push((of("replicas: 2"), true));
-        wanted.push((of("tls: {client: {existingSecret: a}}"), true));
-        wanted.push((of(asked), true));
-        wanted.push((of(signed), false));
-        wanted.push((of(range), false));
-        wanted.push((of("service: {type: NodePort}"), false));
-        if profile != "generic" {
-            wanted.push((of("service: {internal: true}"), false));
-        }
-    }
-    for profile in ["metallb", "k3s"] {
-        wanted.push((format!("{{profile: {profile}}}"), false));
-    }
-    for (values, is_told) in wanted {
-        let Some(notes) = notes(&[TWO, &values]) else {
-            return;
-        };
-        let told = notes.contains("most clouds give this Service a public address");
-        assert_eq!(told, is_told, "{values}: {notes}");
-        if told {
-            let knows = !values.contains("generic");
-            let remedy = if knows {
-                "service.internal: true"
-            } else {
-                "service.annotations with"
-            };
-            assert!(notes.contains(remedy), "{values}: {notes}");
-        }
     }
 }

@@ -13,6 +13,7 @@ mod agreement;
 mod certificates;
 mod monitoring;
 mod node_ports;
+mod notes;
 mod objects;
 mod profiles;
 mod ranges;

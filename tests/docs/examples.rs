@@ -136,3 +136,52 @@ fn the_stateful_set_is_sound() {
         .replacen("app: kafka", "app: other", 1);
     assert_eq!(faults(&wrong).len(), 7, "{:?}", faults(&wrong));
 }
+
+/// The ranges of ids and addresses that go with the pools of brokers in a cluster of Strimzi, by how its operator calls pods.
+fn ranges_of_pools(manifests: &str) -> Vec<(String, String)> {
+    let objects = documents_of(manifests).expect("YAML");
+    let of = |kind: &'static str| objects.iter().filter(move |one| one["kind"] == kind);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let kafka = of("Kafka").next().expect("a cluster");
+    let cluster = text(&kafka["metadata"]["name"]);
+    let namespace = text(&kafka["metadata"]["namespace"]);
+    let listeners = kafka["spec"]["kafka"]["listeners"].as_sequence();
+    let plain = listeners.expect("listeners").iter();
+    let plain = plain
+        .filter(|one| one["type"] == "internal" && one["tls"] == false)
+        .find_map(|one| one["port"].as_u64())
+        .expect("a listener without TLS");
+    let is_broker = |pool: &&Value| {
+        let roles = pool["spec"]["roles"].as_sequence().expect("roles");
+        roles.iter().any(|role| role == "broker")
+    };
+    let pools = of("KafkaNodePool").filter(is_broker).map(|pool| {
+        let metadata = &pool["metadata"];
+        assert_eq!(metadata["labels"]["strimzi.io/cluster"], cluster.as_str());
+        assert_eq!(metadata["namespace"], namespace.as_str());
+        let ids = text(&metadata["annotations"]["strimzi.io/next-node-ids"]);
+        let name = text(&metadata["name"]);
+        let address = format!(
+            "{cluster}-{name}-{{node_id}}.{cluster}-kafka-brokers.{namespace}.svc.cluster.local:{plain}"
+        );
+        (ids.trim_matches(['[', ']']).to_owned(), address)
+    });
+    pools.collect()
+}
+
+#[test]
+fn the_ranges_for_strimzi_are_those_of_its_pools() {
+    let values = read("deploy/examples/strimzi/values.yaml");
+    let values: Value = serde_norway::from_str(&values).expect("YAML");
+    let ranges = values["brokers"]["ranges"].as_sequence().expect("ranges");
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let ranges = ranges
+        .iter()
+        .map(|range| (text(&range["ids"]), text(&range["address"])));
+    let ranges: Vec<(String, String)> = ranges.collect();
+    let manifests = read("deploy/examples/strimzi/kafka.yaml");
+    assert_eq!(ranges, ranges_of_pools(&manifests));
+    assert_eq!(ranges.len(), 2);
+    let changed = manifests.replace("name: large", "name: huge");
+    assert_ne!(ranges, ranges_of_pools(&changed));
+}

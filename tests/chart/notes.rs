@@ -163,6 +163,8 @@ fn they_warn_of_a_kafka_that_anybody_may_find() {
         let of = |more: &str| format!("{{profile: {profile}, {more}}}");
         wanted.push((of("replicas: 2"), true));
         wanted.push((of("tls: {client: {existingSecret: a}}"), true));
+        let null = "tls: {client: {existingSecret: a, clientCa: {secret: null}}}";
+        wanted.push((of(null), true));
         wanted.push((of(asked), true));
         wanted.push((of(signed), false));
         wanted.push((of(range), false));

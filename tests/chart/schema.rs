@@ -161,10 +161,107 @@ fn same(path: &str, values: &Value, schema: &Value) {
     }
 }
 
+fn text(name: &str) -> String {
+    fs::read_to_string(chart().join(name)).expect("it can be read")
+}
+
+fn defaults() -> Value {
+    serde_norway::from_str(&text("values.yaml")).expect("YAML")
+}
+
 #[test]
 fn values_and_schema_have_the_same_keys() {
-    let text = |name: &str| fs::read_to_string(chart().join(name)).expect("it can be read");
-    let values = serde_norway::from_str(&text("values.yaml")).expect("YAML");
     let schema = serde_json::from_str(&text("values.schema.json")).expect("JSON");
-    same("", &values, &schema);
+    same("", &defaults(), &schema);
+}
+
+/// Looks at each key with a default that templates rely on; Helm takes it out where somebody writes null, as they do who leave
+/// a section with nothing in it. Those are required, which names the key, where a template would only say "nil pointer".
+fn required(path: &str, values: &Value, schema: &Value, found: &mut usize) {
+    let Some(known) = schema["properties"].as_object() else {
+        return;
+    };
+    let none = Vec::new();
+    let listed = schema["required"].as_array().unwrap_or(&none);
+    for (key, schema) in known {
+        let value = &values[key];
+        let is_section = schema["properties"].is_object();
+        let is_empty = value.is_null() || value == "" || value.is_array() || value.is_object();
+        if is_section || !is_empty {
+            let may_be_null = schema["type"]
+                .as_array()
+                .is_some_and(|types| types.contains(&"null".into()));
+            let is_required = listed.contains(&key.as_str().into());
+            assert_eq!(is_required, !may_be_null, "{path}.{key}");
+            *found += 1;
+        }
+        required(&format!("{path}.{key}"), value, schema, found);
+    }
+}
+
+#[test]
+fn defaults_that_are_needed_are_required() {
+    let schema = serde_json::from_str(&text("values.schema.json")).expect("JSON");
+    let mut found = 0;
+    required("", &defaults(), &schema, &mut found);
+    assert!(found > 60, "only {found}");
+    for (values, key) in [
+        ("{brokers: null}", "brokers"),
+        ("{ports: {bootstrap: null}}", "ports"),
+        ("{service: {nodePorts: null}}", "nodePorts"),
+        ("{tls: {client: {clientCa: null}}}", "clientCa"),
+        ("{hpa: {enabled: null}}", "enabled"),
+    ] {
+        refused(values, key);
+    }
+}
+
+/// The keys whose defaults are empty, each with null.
+fn nulls(values: &Value) -> Value {
+    let map = values.as_object().expect("a map");
+    let empty = map.iter().filter_map(|(key, value)| match value {
+        Value::Object(below) if !below.is_empty() => {
+            let below = nulls(value);
+            let is_there = below.as_object().is_some_and(|below| !below.is_empty());
+            is_there.then(|| (key.clone(), below))
+        }
+        Value::String(text) if text.is_empty() => Some((key.clone(), Value::Null)),
+        Value::Array(list) if list.is_empty() => Some((key.clone(), Value::Null)),
+        Value::Object(_) => Some((key.clone(), Value::Null)),
+        _ => None,
+    });
+    empty.collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn a_default_that_is_empty_may_as_well_be_null() {
+    let nulls = nulls(&defaults()).to_string();
+    assert!(nulls.matches(":null").count() > 40, "{nulls}");
+    let kafka = "kafka: {bootstrapServers: 'kafka.kafka.svc:9092'}";
+    for values in [
+        format!("{{{kafka}, advertised: {{fromService: true}}}}"),
+        format!(
+            "{{{kafka}, sni: {{mode: only, bootstrapHost: kafka.example.com}}, tls: {{client: {{certManager: {{enabled: true, issuerRef: \
+             {{name: a}}}}, clientCa: {{secret: b}}}}, upstream: {{enabled: true}}}}, profile: aws-nlb, networkPolicy: {{enabled: \
+             true, healthCheckNetworks: [10.0.0.0/8]}}, hpa: {{enabled: true}}, podMonitor: {{enabled: true}}, prometheusRule: \
+             {{enabled: true}}, dashboard: {{enabled: true}}}}"
+        ),
+    ] {
+        for helm in [Helm::Three, Helm::Four] {
+            let all = |values: &[&str]| {
+                let rendered = render(helm, values)?;
+                let rendered = rendered.unwrap_or_else(|said| panic!("{said}"));
+                let objects = rendered.all();
+                Some(
+                    objects
+                        .map(|(name, object)| (name.to_owned(), object.clone()))
+                        .collect::<Vec<_>>(),
+                )
+            };
+            let Some(plain) = all(&[&values]) else {
+                return;
+            };
+            assert_eq!(all(&[&nulls, &values]), Some(plain), "{values}");
+        }
+    }
 }

@@ -48,7 +48,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if $tls.certManager.enabled -}}
 {{- printf "%s-tls" (include "portolan.fullname" .) -}}
 {{- else -}}
-{{- $tls.existingSecret -}}
+{{- default "" $tls.existingSecret -}}
 {{- end -}}
 {{- end }}
 

@@ -33,7 +33,7 @@ so that they agree.
 {{- $hasSni := ne $values.sni.mode "off" -}}
 {{- $bootstrapHost := default $values.advertised.host $values.sni.bootstrapHost -}}
 {{- $_ := set $plan "isTls" $isTls -}}
-{{- $clientAuth := default (ternary "required" "none" (ne $values.tls.client.clientCa.secret "")) $values.tls.client.clientAuth -}}
+{{- $clientAuth := default (ternary "required" "none" (not (empty $values.tls.client.clientCa.secret))) $values.tls.client.clientAuth -}}
 {{- $_ := set $plan "areClientsCertified" (and $isTls (eq $clientAuth "required")) -}}
 {{- $_ := set $plan "hasPorts" $hasPorts -}}
 {{- $_ := set $plan "hasSni" $hasSni -}}
@@ -92,7 +92,7 @@ so that they agree.
 {{- $service := printf "%s.%s.svc" (include "portolan.fullname" .) .Release.Namespace -}}
 {{- $host := ternary $values.advertised.host $bootstrapHost $hasPorts -}}
 {{- $port := ternary $values.ports.bootstrap (default $values.sni.port $values.sni.advertisedPort) $hasPorts -}}
-{{- $_ := set $plan "hostIsKnown" (ne $host "") -}}
+{{- $_ := set $plan "hostIsKnown" (not (empty $host)) -}}
 {{- $shown := default "THE-ADDRESS" $host -}}
 {{- $_ := set $plan "bootstrap" (printf "%s:%v" (ternary (printf "[%s]" $shown) $shown (contains ":" $shown)) $port) -}}
 {{- $_ := set $plan "inside" (printf "%s:%v" $service $port) -}}

@@ -233,11 +233,12 @@ fn ports_of_something_else_are_refused() {
 fn ports_past_the_last_are_refused() {
     refused_ranges(
         "{ids: 0}, {ids: 56443}",
-        "brokers.ranges[1]: 1 ports from 65536 on run past 65535; write a lower brokers.ranges[1].firstPort, or fewer ids",
+        "brokers.ranges[1]: the last of 1 would have port 65536, and there is none above 65535; write a lower \
+         brokers.ranges[1].firstPort, or fewer ids",
     );
     refused_ranges(
         "{ids: 0-9, firstPort: 65527}",
-        "brokers.ranges[0]: 10 ports from 65527 on run past 65535",
+        "brokers.ranges[0]: the last of 10 would have port 65536, and there is none above 65535",
     );
     good(&["{brokers: {ranges: [{ids: 56442}]}}"]);
 }

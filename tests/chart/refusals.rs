@@ -184,7 +184,8 @@ fn one_port_for_two() {
 fn ports_past_the_last() {
     refused(
         "{ports: {brokers: {first: 65530}}}",
-        "brokers: 16 ports from 65530 on run past 65535; write a lower ports.brokers.first, or fewer ids",
+        "brokers: the last of 16 would have port 65545, and there is none above 65535; write a lower ports.brokers.first, or \
+         fewer ids",
     );
 }
 

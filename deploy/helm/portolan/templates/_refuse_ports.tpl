@@ -76,7 +76,7 @@
 {{- range $ranges -}}
 {{- $free = max $free (add1 .last) -}}
 {{- if gt (int .last) 65535 -}}
-{{- $faults = append $faults (printf "%s: %d ports from %d on run past 65535; write a lower %s, or fewer ids" .path (len .ids) (int .first) .portPath) -}}
+{{- $faults = append $faults (printf "%s: the last of %d would have port %d, and there is none above 65535; write a lower %s, or fewer ids" .path (len .ids) (int .last) .portPath) -}}
 {{- end -}}
 {{- end -}}
 {{- range $n, $range := $ranges -}}

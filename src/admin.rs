@@ -3,6 +3,7 @@
 mod announced;
 mod headers;
 mod host;
+mod lbz;
 mod log_level;
 mod page;
 mod visits;
@@ -29,7 +30,7 @@ use tracing::debug;
 use headers::with_headers;
 use visits::Visits;
 
-use crate::lifecycle::{Lifecycle, State};
+use crate::lifecycle::Lifecycle;
 use crate::limits::ConnectionLimit;
 use crate::metrics::Metrics;
 use crate::status::Board;
@@ -49,7 +50,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PATHS: &str = "/           the status page, for people\n\
                      /livez      the process runs\n\
                      /readyz     all ports are bound\n\
-                     /lbz        new connections are welcome: for load balancers\n\
+                     /lbz        new connections are welcome: for load balancers; /lbz?cluster=NAME for one cluster\n\
                      /status     everything at once, as JSON\n\
                      /metrics    Prometheus text\n\
                      /log-level  the level of the log; PUT changes it\n";
@@ -99,18 +100,6 @@ impl AdminState {
         }
         let unread = self.board.unread()?;
         Some(format!("the Service {unread} was not read yet"))
-    }
-
-    /// Why a load balancer had better send nobody here.
-    fn unwelcome(&self) -> Option<String> {
-        match self.life.state() {
-            State::Starting => return Some("starting".to_owned()),
-            State::LameDuck | State::Draining => return Some("draining".to_owned()),
-            State::Serving => {}
-        }
-        let clusters = self.board.unreachable();
-        (!clusters.is_empty())
-            .then(|| format!("no broker can be reached of {}", clusters.join(", ")))
     }
 }
 
@@ -179,7 +168,7 @@ async fn answer(request: Request<Incoming>, state: AdminState) -> Response<Full<
         "/" => page::response(),
         "/livez" => text(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => ok_unless(state.unready()),
-        "/lbz" => ok_unless(state.unwelcome()),
+        "/lbz" => lbz::answer(request.uri().query(), &state),
         "/status" => written(state, JSON, AdminState::status).await,
         "/metrics" => written(state, METRICS_TEXT, AdminState::metrics).await,
         _ => text(StatusCode::NOT_FOUND, TEXT, PATHS),

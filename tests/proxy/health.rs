@@ -119,12 +119,43 @@ fn while_no_broker_of_a_cluster_can_be_reached_load_balancers_send_nobody() {
     broker.stop();
     wait_until("/lbz", || proxy.get("/lbz").0 == 503);
     assert_eq!(proxy.get("/lbz").1, "no broker can be reached of main\n");
+    // Each cluster may have a balancer of its own, which asks for that one.
+    let of = |name: &str| proxy.get(&format!("/lbz?cluster={name}"));
+    assert_eq!(of("main"), (503, proxy.get("/lbz").1));
+    assert_eq!(of("m%61in"), of("main"));
+    assert_eq!(of("other"), (200, "ok\n".to_owned()));
     // That is the brokers' state, and neither the process's nor its listeners'.
     assert_eq!((proxy.get("/livez").0, proxy.get("/readyz").0), (200, 200));
     let address = broker.address();
     drop(broker);
     let _broker = Broker::answering_at(address, alive);
     wait_until("/lbz", || proxy.get("/lbz").0 == 200);
+    assert_eq!(of("main").0, 200);
+}
+
+#[test]
+fn a_check_of_a_cluster_that_is_not_there_fails_and_says_which_there_are() {
+    let broker = Broker::answering(alive);
+    let setup = Setup::with(&broker);
+    let second = setup.cluster_toml("other");
+    let proxy = Proxy::start(&format!("{second}{}", setup.toml()));
+    assert_eq!(
+        proxy.get("/lbz?cluster=mian"),
+        (
+            404,
+            "no cluster is called \"mian\"; there are: main, other\n".to_owned()
+        )
+    );
+    assert_eq!(
+        proxy.get("/lbz?clutser=main"),
+        (
+            400,
+            "\"clutser\" is not known here: write /lbz or /lbz?cluster=NAME\n".to_owned()
+        )
+    );
+    for query in ["", "?", "?cluster=other"] {
+        assert_eq!(proxy.get(&format!("/lbz{query}")).0, 200, "{query}");
+    }
 }
 
 #[test]

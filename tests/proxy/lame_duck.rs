@@ -37,6 +37,7 @@ fn a_lame_duck_says_so_and_serves_old_and_new_connections() {
     let (mut old, mut old_link) = talking(&proxy, &broker);
     proxy.terminate();
     wait_until("/lbz to be 503", || proxy.get("/lbz") == draining());
+    assert_eq!(proxy.get("/lbz?cluster=main"), draining());
     assert_eq!(drain_state(&proxy), 1.0);
     assert_eq!(proxy.get("/readyz").0, 200);
     assert_eq!(proxy.get("/livez").0, 200);

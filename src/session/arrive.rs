@@ -74,14 +74,16 @@ impl Arrival {
         told.unwrap_or(self.peer)
     }
 
-    /// Whether the client has to say something before its first request.
+    /// Whether there is something to wait for before the client's first request. Where it cannot be served that is whether
+    /// it wants to be: one that goes away without a word is a health check.
     pub(super) fn is_due(&self) -> bool {
-        self.cluster.tls.is_some() || self.expects_header() != ProxyProtocolMode::Off
+        self.cluster.tls.is_some()
+            || self.expects_header() != ProxyProtocolMode::Off
+            || self.came(None).is_err()
     }
 
     /// Lets a client in that has nothing to say before its first request.
     pub(super) fn pass(&self, socket: TcpStream) -> Result<Arrived, EndReason> {
-        self.has_address()?;
         let permit = self.admit()?;
         self.arrived(Stream::new(socket), self.route()?, None, permit)
     }
@@ -96,7 +98,6 @@ impl Arrival {
 
     /// Lets a client in when it has said all of it.
     pub(super) async fn arrive(&mut self, mut socket: TcpStream) -> Result<Arrived, EndReason> {
-        self.has_address()?;
         let deadline = self.begin + self.cluster.timeouts.first_bytes;
         // Who the client is may be known before it says anything: being silent does not spare it the limits.
         let mut permit = match self.expects_header() {
@@ -132,14 +133,19 @@ impl Arrival {
                 admitted?
             }
         };
-        let Some(tls) = self.cluster.tls.clone() else {
-            let route = self.route()?;
-            if self.came(None).is_err() {
-                // Who says nothing behind a header without addresses is a health check, and wants no host to be told.
-                let first = timeout_at(deadline, readable(&socket)).await;
-                first.unwrap_or(Err(EndReason::BareConnect))?;
-            }
-            return self.arrived(Stream::new(socket), route, None, permit);
+        let tls = self.cluster.tls.clone();
+        // A server name may tell yet what the client dialled; else no word of it changes anything.
+        let may_tell = tls.is_some() && self.cluster.advertise == Advertise::Dialled;
+        if let Err(reason) = self.came(None)
+            && !may_tell
+        {
+            // Who says nothing, be it behind a header, is a health check, and wants no host to be told.
+            let first = timeout_at(deadline, readable(&socket)).await;
+            first.unwrap_or(Err(EndReason::BareConnect))?;
+            return Err(reason);
+        }
+        let Some(tls) = tls else {
+            return self.arrived(Stream::new(socket), self.route()?, None, permit);
         };
         let shaking = async {
             readable(&socket).await?;
@@ -206,15 +212,6 @@ impl Arrival {
         match self.cluster.lacks_host(&came) {
             None => Ok(came),
             Some(reason) => Err(reason),
-        }
-    }
-
-    /// An error if no client of this port can be served, whatever it says. It ends at once: who waits for it to speak makes
-    /// it wait for nothing.
-    fn has_address(&self) -> Result<(), EndReason> {
-        match (self.door, self.cluster.advertise) {
-            (Door::Route(_), Advertise::Configured) => self.came(None).map(drop),
-            _ => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::api::{Api, Manner};
 use crate::common::proxy::wait_until;
-use crate::{Place, hostname, told};
+use crate::{Place, hostname, refused, told};
 
 #[test]
 fn until_the_address_is_known_the_process_is_ready_and_clients_are_closed_at_once() {
@@ -19,9 +19,9 @@ fn until_the_address_is_known_the_process_is_ready_and_clients_are_closed_at_onc
     for path in ["/livez", "/readyz", "/lbz"] {
         assert_eq!(proxy.get(path).0, 200, "{path}");
     }
-    // At each port, and without a byte of theirs.
+    // At each port, by the first byte of theirs.
     for port in [proxy.bootstrap("main"), proxy.node("main", 1)] {
-        crate::common::client::Client::connect(port).end();
+        refused(port);
     }
     wait_until("the ends", || proxy.ends("main", "address_unknown") == 2.0);
     let ends = |level: &str| {

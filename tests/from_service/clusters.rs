@@ -14,7 +14,7 @@ use crate::api::{Api, NAME, NAMESPACE};
 use crate::common::certificates::{Authority, write};
 use crate::common::client::Client;
 use crate::common::proxy::{Proxy, completed, wait_until};
-use crate::{Place, broker, cluster, hostname, kubeconfig, start, told};
+use crate::{Place, broker, cluster, hostname, kubeconfig, refused, start, told};
 
 #[test]
 fn clusters_are_told_of_services_of_their_own_and_one_does_not_wait_for_the_other() {
@@ -37,7 +37,7 @@ fn clusters_are_told_of_services_of_their_own_and_one_does_not_wait_for_the_othe
         1.0,
     );
     assert_eq!(known("other"), 0.0);
-    Client::connect(proxy.bootstrap("other")).end();
+    refused(proxy.bootstrap("other"));
     proxy.wait_for_end("other", "address_unknown");
     assert_eq!(proxy.ends("main", "address_unknown"), 0.0);
 }

@@ -22,8 +22,10 @@ mod clusters;
 mod config;
 mod faults;
 mod pod;
+mod visitors;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use kafka_protocol::messages::MetadataRequest;
@@ -127,6 +129,13 @@ fn told(client: &mut Client, proxy: &Proxy, cluster: &str) -> String {
         assert_eq!(broker.host, answer.brokers[0].host);
     }
     answer.brokers[0].host.to_string()
+}
+
+/// A client that asks and is closed without an answer.
+fn refused(address: SocketAddr) {
+    let mut client = Client::connect(address);
+    client.request(VERSION, &MetadataRequest::default());
+    assert_eq!(client.rest().0, [0; 0]);
 }
 
 /// A broker that answers Metadata with two nodes.

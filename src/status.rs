@@ -14,7 +14,7 @@ use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
-pub use service::ServiceStatus;
+pub use service::{Audience, ServiceStatus};
 
 use crate::config::{Advertise, Config};
 use crate::session::LiveCluster;

@@ -18,7 +18,7 @@ impl Services {
         let known = IntGaugeVec::new(
             Opts::new(
                 "portolan_service_address_known",
-                "1 once the address of the Service in advertised_from_service is known, 0 while clients are closed for want of it.",
+                "1 once the address of the Service in advertised_from_service is known, 0 while those who are to be told it are closed.",
             ),
             &["cluster"],
         )?;

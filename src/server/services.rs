@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::port_map::Route;
 use crate::session::Cluster;
 use crate::session::end::EndReason;
-use crate::status::ServiceStatus;
+use crate::status::{Audience, ServiceStatus};
 
 /// The Services that are followed.
 #[derive(Debug)]
@@ -129,7 +129,8 @@ impl Services {
                 false
             }
             News::Address(None) => {
-                followed.without(&cluster);
+                let of_config = in_force.config().clusters.get(&name);
+                followed.without(of_config.map(Audience::of), &cluster);
                 false
             }
             News::Address(Some(host)) => {
@@ -173,7 +174,7 @@ impl Followed {
     }
 
     /// It has no address. What clients are told stays.
-    fn without(&mut self, cluster: &Cluster) {
+    fn without(&mut self, closed: Option<Audience>, cluster: &Cluster) {
         if self.address.replace(None) == Some(None) {
             return;
         }
@@ -181,7 +182,8 @@ impl Followed {
         self.status.has_none = true;
         match &self.status.address {
             None => {
-                warn!(cluster, %service, "the Service has no address yet: connections are closed until its load balancer gives it one");
+                let closed = closed.unwrap_or(Audience::All).clients();
+                warn!(cluster, %service, "the Service has no address yet: {closed} are closed until its load balancer gives it one");
             }
             Some((_, host)) => {
                 warn!(cluster, %service, host, "the Service has lost its address: clients are still told the last one");

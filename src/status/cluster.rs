@@ -6,7 +6,7 @@ use kafka_protocol::messages::ApiKey;
 use serde::Serialize;
 
 use super::json::days_until;
-use super::service::{Service, ServiceStatus};
+use super::service::{Audience, Service, ServiceStatus};
 use crate::calendar::{rfc3339, utc};
 use crate::config::{NodeAddress, VirtualCluster};
 use crate::port_map::{NodePort, PortMap, Route};
@@ -100,7 +100,7 @@ impl ClusterStatus {
         ClusterStatus {
             name: cluster.name.clone(),
             advertised_host: cluster.host().map(str::to_owned),
-            service: service.map(Service::of),
+            service: service.map(|service| Service::of(service, Audience::of(config))),
             reachable: cluster.reachable(),
             routes: routes(config, cluster),
             unmapped: unmapped(cluster),

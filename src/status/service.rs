@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::calendar::utc;
+use crate::config::{Advertise, VirtualCluster};
 
 /// What is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +32,51 @@ impl ServiceStatus {
     }
 }
 
-/// The same as it is written.
+/// Which clients of a cluster are told the address of its Service, and so are closed while it is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Every client.
+    All,
+    /// Those that come to other ports than that of SNI mode.
+    Ports,
+    /// Those of which nothing says what they dialled.
+    Undialled,
+}
+
+impl Audience {
+    /// Of this cluster.
+    pub fn of(cluster: &VirtualCluster) -> Self {
+        match (cluster.advertise, &cluster.sni) {
+            (Advertise::Dialled, _) => Audience::Undialled,
+            (Advertise::Configured, Some(_)) => Audience::Ports,
+            (Advertise::Configured, None) => Audience::All,
+        }
+    }
+
+    /// Its name for machines.
+    fn word(self) -> &'static str {
+        match self {
+            Audience::All => "all",
+            Audience::Ports => "all_but_sni",
+            Audience::Undialled => "undialled",
+        }
+    }
+
+    /// The same for people.
+    pub fn clients(self) -> &'static str {
+        match self {
+            Audience::All => "clients",
+            Audience::Ports => "clients of all ports but sni.port",
+            Audience::Undialled => "clients of which nothing says what they dialled",
+        }
+    }
+}
+
+/// What is written of it.
 #[derive(Debug, Serialize)]
 pub(super) struct Service {
     name: String,
+    told_to: &'static str,
     state: &'static str,
     address: Option<String>,
     since: Option<String>,
@@ -49,7 +91,7 @@ struct LastError {
 }
 
 impl Service {
-    pub(super) fn of(status: &ServiceStatus) -> Self {
+    pub(super) fn of(status: &ServiceStatus, told_to: Audience) -> Self {
         let ServiceStatus {
             service,
             address,
@@ -58,6 +100,7 @@ impl Service {
         } = status;
         Service {
             name: service.clone(),
+            told_to: told_to.word(),
             state: match (address, has_none) {
                 (None, false) => "unread",
                 (None, true) => "no_address",

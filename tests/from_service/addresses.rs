@@ -11,7 +11,7 @@ fn until_the_address_is_known_the_process_is_ready_and_clients_are_closed_at_onc
     let api = Api::start(json!([]));
     let place = Place::start(&api);
     let proxy = &place.proxy;
-    let line = proxy.wait_for_log("the Service has no address yet");
+    let line = proxy.wait_for_log("the Service has no address yet: clients are closed until its load");
     assert_eq!(
         (&line["level"], &line["service"]),
         (&json!("WARN"), &json!("kafka/lb"))
@@ -37,6 +37,7 @@ fn until_the_address_is_known_the_process_is_ready_and_clients_are_closed_at_onc
         (&service["state"], &service["address"]),
         (&json!("no_address"), &json!(null))
     );
+    assert_eq!(service["told_to"], "all");
     assert!(!place.known());
 
     api.set(hostname("lb.example.com"));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use kafka_protocol::messages::MetadataRequest;
 use rustix::process::Signal;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
@@ -14,7 +15,7 @@ use crate::api::{Api, NAME, NAMESPACE};
 use crate::common::certificates::{Authority, write};
 use crate::common::client::Client;
 use crate::common::proxy::{Proxy, completed, wait_until};
-use crate::{Place, broker, cluster, hostname, kubeconfig, refused, start, told};
+use crate::{Place, broker, cluster, hostname, kubeconfig, refused, start, status, told};
 
 #[test]
 fn clusters_are_told_of_services_of_their_own_and_one_does_not_wait_for_the_other() {
@@ -169,7 +170,10 @@ fn it_may_be_what_those_are_told_of_whom_it_is_not_known_what_they_dialled() {
             own.certificate, own.key
         );
     let proxy = start(&files, &config);
-    proxy.wait_for_log("the Service has no address yet");
+    proxy.wait_for_log(
+        "the Service has no address yet: clients of which nothing says what they dialled are closed",
+    );
+    assert_eq!(told_to(&proxy), "undialled");
     let tls = trusting(&authority);
     let connect = |name: &str| Client::connect(proxy.bootstrap("main")).secured(&tls, name);
     // A name that is dialled does not wait for anything.
@@ -191,4 +195,36 @@ fn it_may_be_what_those_are_told_of_whom_it_is_not_known_what_they_dialled() {
         "lb.example.com"
     );
     assert_eq!(told(&mut client, &proxy, "main"), "dialled.example.com");
+}
+
+fn told_to(proxy: &Proxy) -> serde_json::Value {
+    status(proxy)["clusters"][0]["service"]["told_to"].clone()
+}
+
+#[test]
+fn beside_names_it_is_told_to_those_who_come_by_ports_and_the_others_do_not_wait() {
+    let api = Api::start(json!([]));
+    let (broker, files) = (broker(), kubeconfig(&api));
+    let authority = Authority::new("Root");
+    let names = ["kafka.example.com", "b0.example.com", "b1.example.com"];
+    let own = authority.server(&names).write(files.path(), "proxy");
+    let config = cluster("main", &broker, NAME)
+        + &format!(
+            "[clusters.main.sni]\nport = 0\nadvertised_port = 9092\nbootstrap_host = \"kafka.example.com\"\n\
+             node_host = \"b{{node_id}}.example.com\"\n[clusters.main.tls]\ncertificate = {:?}\nkey = {:?}\n",
+            own.certificate, own.key
+        );
+    let proxy = start(&files, &config);
+    proxy.wait_for_log(
+        "the Service has no address yet: clients of all ports but sni.port are closed",
+    );
+    assert_eq!(told_to(&proxy), "all_but_sni");
+    let tls = trusting(&authority);
+    let mut client =
+        Client::connect(proxy.listener("main", "sni")).secured(&tls, "kafka.example.com");
+    let answer = client.ask(crate::VERSION, &MetadataRequest::default());
+    assert_eq!(answer.brokers[1].host.as_str(), "b1.example.com");
+    refused(proxy.bootstrap("main"));
+    proxy.wait_for_end("main", "address_unknown");
+    assert_eq!(told_to(&proxy), "all_but_sni");
 }

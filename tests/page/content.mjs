@@ -124,7 +124,7 @@ export async function hostile_names_are_inert({ page, stage, context }) {
 export async function an_address_of_a_service_that_is_not_known_is_told({ page, stage }) {
   const [cluster] = stage.status.clusters;
   const error = { at: at(97_000), reason: "forbidden", message: "the API server answered 403" };
-  const service = { name: "kafka/lb", state: "unread", address: null, since: null, last_error: error };
+  const service = { name: "kafka/lb", state: "unread", told_to: "all", address: null, since: null, last_error: error };
   Object.assign(cluster, { advertised_host: null, service });
   await visit({ page, stage });
   const shows = (text) => until(async () => (await page.locator("body").innerText()).includes(text), text);
@@ -132,6 +132,10 @@ export async function an_address_of_a_service_that_is_not_known_is_told({ page, 
   await shows("the address of the Service kafka/lb is not known yet · 3 of 4 nodes up");
   Object.assign(service, { state: "no_address", last_error: null });
   await shows("orders: clients are closed, for the address of the Service kafka/lb is not known\n");
+  service.told_to = "all_but_sni";
+  await shows("orders: clients of all ports but sni.port are closed, for the address of the Service kafka/lb is not known\n");
+  service.told_to = "undialled";
+  await shows("orders: clients of which nothing says what they dialled are closed, for the address of the Service kafka/lb is not known\n");
   cluster.advertised_host = "lb.example.com";
   Object.assign(service, { state: "lost", address: "lb.example.com", since: at(0) });
   await shows("orders: the Service kafka/lb has lost its address, clients are still told the last one\n");

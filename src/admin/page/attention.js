@@ -48,6 +48,13 @@ function problems(status, now) {
   return [...found.filter((problem) => problem.level === "down"), ...found.filter((problem) => problem.level !== "down")];
 }
 
+/** How bad it is that a Service has no address, and for whom. */
+const closedWithoutAddress = {
+  all: ["down", "clients"],
+  all_but_sni: ["down", "clients of all ports but sni.port"],
+  undialled: ["warn", "clients of which nothing says what they dialled"],
+};
+
 function clusterProblems(cluster, now) {
   const name = shown(cluster.name, 60);
   const found = [];
@@ -56,7 +63,8 @@ function clusterProblems(cluster, now) {
   const service = cluster.service;
   const unread = service?.last_error ? `: ${shown(errorText(service.last_error), 300)}` : "";
   if (service && !service.address) {
-    add("service", "down", `clients are closed, for the address of the Service ${shown(service.name, 130)} is not known${unread}`);
+    const [level, closed] = closedWithoutAddress[service.told_to];
+    add("service", level, `${closed} are closed, for the address of the Service ${shown(service.name, 130)} is not known${unread}`);
   } else if (service?.state === "lost" || unread) {
     const what = unread ? "cannot be read" : "has lost its address";
     add("service", "warn", `the Service ${shown(service.name, 130)} ${what}, clients are still told the last one${unread}`);

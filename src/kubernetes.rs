@@ -4,16 +4,29 @@
 //! `kubernetes` only.
 
 #[cfg(feature = "kubernetes")]
+mod account;
+#[cfg(feature = "kubernetes")]
 mod follow;
+#[cfg(feature = "kubernetes")]
+mod pace;
+#[cfg(feature = "kubernetes")]
+mod thread;
 
 #[cfg(feature = "kubernetes")]
 pub use follow::follow;
+#[cfg(feature = "kubernetes")]
+pub use thread::Thread;
 
 /// What was found out of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// It could be read, and this is its address; `None` while its load balancer has given it none.
-    Address(Option<String>),
+    /// It could be read, and has another address than it had.
+    Address {
+        /// `None` while its load balancer has given it none.
+        address: Option<String>,
+        /// How many it had since the one before that were not worth telling, for it had them for so short a time.
+        skipped: u64,
+    },
     /// It is watched, too: changes will be heard of.
     Watched,
     /// It could not be read. It is tried again.
@@ -34,6 +47,8 @@ pub struct Failure {
 impl Failure {
     /// The pod's account, or a kubeconfig, cannot be used.
     pub const NO_ACCOUNT: &'static str = "no_account";
+    /// The API server is behind a proxy.
+    pub const NEEDS_PROXY: &'static str = "needs_proxy";
     /// The API server does not know who this is.
     pub const UNAUTHORIZED: &'static str = "unauthorized";
     /// It does, and this account may not read the Service.
@@ -48,8 +63,9 @@ impl Failure {
     pub const BAD_ANSWER: &'static str = "bad_answer";
 
     /// Every reason, so that each series exists from the start.
-    pub const REASONS: [&'static str; 7] = [
+    pub const REASONS: [&'static str; 8] = [
         Self::NO_ACCOUNT,
+        Self::NEEDS_PROXY,
         Self::UNAUTHORIZED,
         Self::FORBIDDEN,
         Self::NOT_FOUND,

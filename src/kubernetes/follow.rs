@@ -7,7 +7,7 @@
 //! an hour, a round ends after five minutes at the latest.
 
 use std::convert::Infallible;
-use std::error::Error;
+use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use futures_util::TryStreamExt;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, WatchEvent, WatchParams};
 use kube::core::Status;
-use kube::{Client, Config};
-use tokio::task::spawn_blocking;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::debug;
 
+use super::account::{Account, Asker, Askers, told};
+use super::pace::{self, Latest, note};
 use super::{Failure, News};
 use crate::config::{ServiceName, advertised_host};
 use crate::session::random;
@@ -32,7 +33,7 @@ const WATCH_SECONDS: u32 = 290;
 const WATCH_SLACK: Duration = Duration::from_secs(15);
 
 /// For an answer to a request.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What forbids a watch ends it sooner.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -46,17 +47,37 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A round that lasted so long went well: what comes after it is no repetition of what was before it.
 const LASTING: Duration = Duration::from_secs(30);
 
-/// Follows a Service until this is dropped, and says what is found out.
-pub async fn follow(service: ServiceName, tell: impl Fn(News)) -> Infallible {
+/// Follows a Service until this is dropped, and says what is found out. What blocks is done on other threads of the runtime.
+pub async fn follow<F>(service: ServiceName, tell: impl Fn(News) -> F) -> Infallible
+where
+    F: Future<Output = ()>,
+{
+    let (found, latest) = watch::channel(Latest::default());
+    tokio::select! {
+        never = read(&service, &found, &tell) => never,
+        never = pace::tell(latest, &tell) => never,
+    }
+}
+
+/// Reads and watches it, again and again.
+async fn read<F>(
+    service: &ServiceName,
+    found: &watch::Sender<Latest>,
+    tell: &impl Fn(News) -> F,
+) -> Infallible
+where
+    F: Future<Output = ()>,
+{
+    let mut askers = Askers::default();
     let mut pause = FIRST_PAUSE;
     loop {
         let began = Instant::now();
-        match round(&service, &tell).await {
+        match round(service, &mut askers, found, tell).await {
             Ok(why) => debug!(%service, "the Service is read anew: {why}"),
             Err(mut failure) => {
                 // What answers may be anything, and have written anything.
                 failure.message = tamed(&failure.message, LONGEST);
-                tell(News::Failed(failure));
+                tell(News::Failed(failure)).await;
             }
         }
         if began.elapsed() >= LASTING {
@@ -69,19 +90,24 @@ pub async fn follow(service: ServiceName, tell: impl Fn(News)) -> Infallible {
 }
 
 /// Reads it, and watches it for as long as that goes well. Says why it does no more.
-async fn round(service: &ServiceName, tell: &impl Fn(News)) -> Result<&'static str, Failure> {
-    let mut config = Config::infer().await.map_err(|error| no_account(&error))?;
-    // It would wait without telling anybody.
-    config.default_retry = false;
-    config.connect_timeout = Some(PATIENCE);
-    let own = config.default_namespace.trim().to_owned();
-    // Reads files, and where a kubeconfig says so runs a command.
-    let client = spawn_blocking(|| Client::try_from(config)).await;
-    let client = client.map_err(|error| no_account(&error))?;
-    let client = client.map_err(|error| no_account(&error))?;
+async fn round<F>(
+    service: &ServiceName,
+    askers: &mut Askers,
+    found: &watch::Sender<Latest>,
+    tell: &impl Fn(News) -> F,
+) -> Result<&'static str, Failure>
+where
+    F: Future<Output = ()>,
+{
+    let Asker {
+        client,
+        namespace: own,
+        account,
+    } = askers.next(PATIENCE).await?;
     let place = Place {
         namespace: service.namespace.as_ref().unwrap_or(&own),
         name: &service.name,
+        account,
     };
     let api: Api<Service> = Api::namespaced(client, place.namespace);
     let in_time = |answer| match answer {
@@ -89,9 +115,9 @@ async fn round(service: &ServiceName, tell: &impl Fn(News)) -> Result<&'static s
         Err(_) => Err(unanswered()),
     };
     let read = async { api.get(place.name).await.map_err(|e| place.failure(e)) };
-    let found = in_time(timeout(PATIENCE, read).await)?;
-    tell(News::Address(address(&found)?));
-    let version = found.metadata.resource_version.unwrap_or_default();
+    let service = in_time(timeout(PATIENCE, read).await)?;
+    note(found, address(&service)?);
+    let version = service.metadata.resource_version.unwrap_or_default();
     let only = WatchParams::default()
         .fields(&format!("metadata.name={}", place.name))
         .timeout(WATCH_SECONDS);
@@ -111,13 +137,13 @@ async fn round(service: &ServiceName, tell: &impl Fn(News)) -> Result<&'static s
             Err(_) if is_watched => return Ok("it did not end when it was due"),
             Err(_) => {
                 is_watched = true;
-                tell(News::Watched);
+                tell(News::Watched).await;
                 continue;
             }
         };
         match event {
             Ok(Some(WatchEvent::Added(service) | WatchEvent::Modified(service))) => {
-                tell(News::Address(address(&service)?));
+                note(found, address(&service)?);
             }
             Ok(Some(WatchEvent::Bookmark(_))) => {}
             Ok(Some(WatchEvent::Deleted(_))) => return Ok("the Service was deleted"),
@@ -155,6 +181,7 @@ fn address(service: &Service) -> Result<Option<String>, Failure> {
 struct Place<'a> {
     namespace: &'a str,
     name: &'a str,
+    account: Account,
 }
 
 impl Place<'_> {
@@ -175,33 +202,36 @@ impl Place<'_> {
                 message: format!("the answer is no Service: {error}"),
                 remedy: "see what answers at the API server's address".to_owned(),
             },
-            kube::Error::Auth(error) => no_account(&error),
+            kube::Error::Auth(error) => self.account.unusable(&error),
             error => Failure {
                 reason: Failure::UNREACHABLE,
-                message: whole(&error),
+                message: told(&error),
                 remedy: UNREACHABLE.to_owned(),
             },
         }
     }
 
     fn refused(&self, status: &Status) -> Failure {
-        let Place { namespace, name } = self;
+        let Place {
+            namespace,
+            name,
+            account,
+        } = self;
         let (reason, remedy) = match status.code {
-            401 => (
-                Failure::UNAUTHORIZED,
-                "see that the pod has the token of a service account (automountServiceAccountToken) and that it is good"
-                    .to_owned(),
-            ),
+            401 => (Failure::UNAUTHORIZED, account.remedy().to_owned()),
             403 => (
                 Failure::FORBIDDEN,
                 format!(
-                    "bind the pod's service account to a Role in the namespace {namespace} with apiGroups: [\"\"], resources: \
-                     [\"services\"], resourceNames: [\"{name}\"], verbs: [\"get\", \"watch\"]"
+                    "bind {} to a Role in the namespace {namespace} with apiGroups: [\"\"], resources: [\"services\"], \
+                     resourceNames: [\"{name}\"], verbs: [\"get\", \"watch\"]",
+                    account.who()
                 ),
             ),
             404 => (
                 Failure::NOT_FOUND,
-                format!("create the Service {namespace}/{name}, or correct advertised_from_service"),
+                format!(
+                    "create the Service {namespace}/{name}, or correct advertised_from_service"
+                ),
             ),
             _ => (
                 Failure::API_ERROR,
@@ -230,31 +260,6 @@ fn unanswered() -> Failure {
         ),
         remedy: UNREACHABLE.to_owned(),
     }
-}
-
-fn no_account(error: &dyn Error) -> Failure {
-    Failure {
-        reason: Failure::NO_ACCOUNT,
-        message: whole(error),
-        remedy: "give the pod the token of a service account (automountServiceAccountToken: true); outside of Kubernetes set \
-                 KUBECONFIG"
-            .to_owned(),
-    }
-}
-
-/// An error with all that led to it: libraries tell only the last part of it. Some repeat the next in themselves.
-fn whole(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// More of what somebody else wrote is not told.

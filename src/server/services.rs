@@ -2,20 +2,22 @@
 //! becomes of them.
 //!
 //! Nothing waits for an address: the process is ready without it, for some load balancers give one only once somebody is behind
-//! them. Until it is known clients are closed at once ([`EndReason::AddressUnknown`]). But a process that could not even read
+//! them. Until it is known clients are closed when they speak ([`EndReason::AddressUnknown`]). But a process that could not even read
 //! the Service is not ready: it would take the place of one that knows the address.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::SystemTime;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::StartError;
 use super::in_force::InForce;
 use crate::config::{Config, ServiceName};
+#[cfg(feature = "kubernetes")]
+use crate::kubernetes::Thread;
 use crate::kubernetes::{Failure, News};
 use crate::metrics::Metrics;
 use crate::port_map::Route;
@@ -27,9 +29,19 @@ use crate::status::{Audience, ServiceStatus};
 #[derive(Debug)]
 pub(super) struct Services {
     followed: BTreeMap<String, Followed>,
-    sender: UnboundedSender<Told>,
-    told: UnboundedReceiver<Told>,
+    #[cfg_attr(
+        not(feature = "kubernetes"),
+        expect(dead_code, reason = "in such a build nothing is found out")
+    )]
+    sender: Sender<Told>,
+    told: Receiver<Told>,
+    /// Where that is done, once there is one to follow.
+    #[cfg(feature = "kubernetes")]
+    thread: Option<Thread>,
 }
+
+/// What was found out and not taken note of yet. Who finds out more than that waits, and tells the latest then.
+const UNTOLD: usize = 16;
 
 /// The Service of one cluster. It is followed until this is dropped.
 #[derive(Debug)]
@@ -52,11 +64,13 @@ pub(super) struct Told {
 
 impl Services {
     pub(super) fn new() -> Self {
-        let (sender, told) = unbounded_channel();
+        let (sender, told) = channel(UNTOLD);
         Services {
             followed: BTreeMap::new(),
             sender,
             told,
+            #[cfg(feature = "kubernetes")]
+            thread: None,
         }
     }
 
@@ -89,10 +103,46 @@ impl Services {
                 service: service.clone(),
                 address: None,
                 status,
-                _task: start(cluster, service, &self.sender),
+                _task: self.start(cluster, service),
             };
             self.followed.insert(cluster.clone(), followed);
         }
+    }
+
+    #[cfg(feature = "kubernetes")]
+    fn start(&mut self, cluster: &str, service: &ServiceName) -> JoinSet<Infallible> {
+        let mut task = JoinSet::new();
+        let (cluster, service) = (cluster.to_owned(), service.clone());
+        let told = service.clone();
+        let told = move |news| Told {
+            cluster: cluster.clone(),
+            service: told.clone(),
+            news,
+        };
+        let thread = match self.thread.take().map_or_else(Thread::start, Ok) {
+            Ok(thread) => self.thread.insert(thread),
+            Err(error) => {
+                // There is room, or so many others have said the same.
+                let _ = self.sender.try_send(told(News::Failed(no_thread(&error))));
+                return task;
+            }
+        };
+        let sender = self.sender.clone();
+        let tell = move |news| {
+            let (sender, told) = (sender.clone(), told(news));
+            async move {
+                // Nobody listens any more once the process goes away.
+                let _ = sender.send(told).await;
+            }
+        };
+        task.spawn_on(crate::kubernetes::follow(service, tell), thread.handle());
+        task
+    }
+
+    /// A configuration that wants it is refused by such a build.
+    #[cfg(not(feature = "kubernetes"))]
+    fn start(&mut self, _: &str, _: &ServiceName) -> JoinSet<Infallible> {
+        JoinSet::new()
     }
 
     /// Waits for something to be found out.
@@ -128,19 +178,24 @@ impl Services {
                 followed.read(&cluster);
                 false
             }
-            News::Address(None) => {
-                let of_config = in_force.config().clusters.get(&name);
-                followed.without(of_config.map(Audience::of), &cluster);
-                false
-            }
-            News::Address(Some(host)) => {
-                let changes = in_force.told_by_service(&name) != Some(&host);
-                if changes {
-                    in_force.advertise(&name, &told.service, &host)?;
-                    metrics.service_followed(&name, Some(true));
+            News::Address { address, skipped } => {
+                followed.flaps(skipped, &cluster);
+                match address {
+                    None => {
+                        let of_config = in_force.config().clusters.get(&name);
+                        followed.without(of_config.map(Audience::of), &cluster);
+                        false
+                    }
+                    Some(host) => {
+                        let changes = in_force.told_by_service(&name) != Some(&host);
+                        if changes {
+                            in_force.advertise(&name, &told.service, &host)?;
+                            metrics.service_followed(&name, Some(true));
+                        }
+                        followed.has(host, changes, &cluster);
+                        changes
+                    }
                 }
-                followed.has(host, changes, &cluster);
-                changes
             }
         };
         let status = followed.status.clone();
@@ -170,6 +225,18 @@ impl Followed {
         if is_over(cluster, &Failure::REASONS) {
             let (cluster, service) = (cluster.name.as_str(), &self.service);
             info!(cluster, %service, "the Service can be read again");
+        }
+    }
+
+    /// Its address had changed so often that not all of it was told.
+    fn flaps(&self, skipped: u64, cluster: &Cluster) {
+        if skipped == 0 {
+            return;
+        }
+        let key = (cluster.name.clone(), FLAPS, Route::Bootstrap.into());
+        if let Some(repeats) = cluster.faults.admit(key) {
+            let (cluster, service) = (cluster.name.as_str(), &self.service);
+            warn!(cluster, %service, skipped, repeats, "the address of the Service changes all the time, and clients are not told each change: see who else writes its status");
         }
     }
 
@@ -220,34 +287,19 @@ fn service<'c>(config: &'c Config, cluster: &str) -> Option<&'c ServiceName> {
     cluster.advertised_from_service.as_ref()
 }
 
+/// For [`Cluster::faults`].
+const FLAPS: &str = "address_flaps";
+
 fn is_over(cluster: &Cluster, ways: &[&'static str]) -> bool {
     let door = Route::Bootstrap.into();
     cluster.faults.are_over(&cluster.name, ways, door)
 }
 
 #[cfg(feature = "kubernetes")]
-fn start(
-    cluster: &str,
-    service: &ServiceName,
-    sender: &UnboundedSender<Told>,
-) -> JoinSet<Infallible> {
-    let mut task = JoinSet::new();
-    let (cluster, sender) = (cluster.to_owned(), sender.clone());
-    let told = service.clone();
-    let tell = move |news| {
-        // Nobody listens any more once the process goes away.
-        let _ = sender.send(Told {
-            cluster: cluster.clone(),
-            service: told.clone(),
-            news,
-        });
-    };
-    task.spawn(crate::kubernetes::follow(service.clone(), tell));
-    task
-}
-
-/// A configuration that wants it is refused by such a build.
-#[cfg(not(feature = "kubernetes"))]
-fn start(_: &str, _: &ServiceName, _: &UnboundedSender<Told>) -> JoinSet<Infallible> {
-    JoinSet::new()
+fn no_thread(error: &std::io::Error) -> Failure {
+    Failure {
+        reason: Failure::NO_ACCOUNT,
+        message: format!("there is no thread to do it on: {error}"),
+        remedy: "raise the limits of threads and of open files (ulimit -u, ulimit -n), and start it again".to_owned(),
+    }
 }

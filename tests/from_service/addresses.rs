@@ -11,7 +11,8 @@ fn until_the_address_is_known_the_process_is_ready_and_clients_are_closed_at_onc
     let api = Api::start(json!([]));
     let place = Place::start(&api);
     let proxy = &place.proxy;
-    let line = proxy.wait_for_log("the Service has no address yet: clients are closed until its load");
+    let line =
+        proxy.wait_for_log("the Service has no address yet: clients are closed until its load");
     assert_eq!(
         (&line["level"], &line["service"]),
         (&json!("WARN"), &json!("kafka/lb"))
@@ -83,6 +84,36 @@ fn a_new_address_is_told_on_connections_that_are_open_and_they_live_on() {
         (&json!("one.example.com"), &json!("two.example.com"))
     );
     place.proxy.assert_calm();
+}
+
+#[test]
+fn of_an_address_that_changes_all_the_time_few_changes_are_told_and_the_last_always() {
+    let api = Api::start(hostname("start.example.com"));
+    let place = Place::start(&api);
+    place.wait_until_told("start.example.com");
+    api.wait_for_watch();
+    // Two who fight over it.
+    let begun = api.events();
+    let mut sides = ["one.example.com", "two.example.com"].into_iter().cycle();
+    while api.events() < begun + 200 {
+        let before = api.events();
+        api.set(hostname(sides.next().unwrap()));
+        wait_until("the event", || api.events() > before);
+    }
+    api.set(hostname("last.example.com"));
+    place.wait_until_told("last.example.com");
+    let log = place.proxy.log();
+    let changes = log.iter().filter(|line| {
+        let message = line["message"].as_str();
+        message.is_some_and(|text| text.starts_with("the Service has another address"))
+    });
+    let changes = changes.count();
+    assert!((1..=20).contains(&changes), "{changes} lines");
+    let line = place
+        .proxy
+        .wait_for_log("the address of the Service changes all the time");
+    assert_eq!(line["level"], "WARN");
+    assert!(line["skipped"].as_u64().unwrap() > 0, "{line}");
 }
 
 #[test]

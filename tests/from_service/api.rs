@@ -67,6 +67,8 @@ struct State {
     seen: Vec<Seen>,
     /// Watches that are open now.
     watches: usize,
+    /// Changes that those who watched were told.
+    events: usize,
 }
 
 /// A running API server. It goes away with the process of the test.
@@ -101,6 +103,7 @@ impl Api {
             token: "first".to_owned(),
             seen: Vec::new(),
             watches: 0,
+            events: 0,
         }));
         thread::spawn({
             let state = state.clone();
@@ -154,6 +157,11 @@ impl Api {
     /// All requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.state).seen.clone()
+    }
+
+    /// How many changes those who watched were told.
+    pub fn events(&self) -> usize {
+        lock(&self.state).events
     }
 
     /// Waits until somebody watches.
@@ -293,6 +301,7 @@ fn watch(stream: &mut Stream, query: &str, manner: Manner, state: &Mutex<State>)
             if let Err(error) = event(stream, "MODIFIED", &object) {
                 break Err(error);
             }
+            lock(state).events += 1;
         }
         thread::sleep(STEP);
     };

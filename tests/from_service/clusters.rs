@@ -57,7 +57,7 @@ impl Reloading {
         let kubeconfig = files.path().join("config");
         let proxy = Proxy::start_by(
             &format!(
-                "KUBECONFIG='{}' exec \"$1\" run --config '{}'",
+                "unset KUBERNETES_SERVICE_HOST; KUBECONFIG='{}' exec \"$1\" run --config '{}'",
                 kubeconfig.display(),
                 name.display()
             ),

@@ -23,7 +23,7 @@ fn a_role_that_is_missing_is_named_once_and_tried_again() {
     );
     assert_eq!(
         line["remedy"],
-        "bind the pod's service account to a Role in the namespace kafka with apiGroups: [\"\"], resources: [\"services\"], \
+        "bind the user of the kubeconfig to a Role in the namespace kafka with apiGroups: [\"\"], resources: [\"services\"], \
          resourceNames: [\"lb\"], verbs: [\"get\", \"watch\"]"
     );
     assert_eq!(place.service()["last_error"]["reason"], "forbidden");

@@ -16,6 +16,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod account;
 mod addresses;
 mod api;
 mod clusters;
@@ -52,11 +53,14 @@ struct Place {
 impl Place {
     /// Started with a kubeconfig, as outside of a pod.
     fn start(api: &Api) -> Self {
-        let (broker, files) = (broker(), kubeconfig(api));
-        let proxy = start(
-            &files,
-            &cluster("main", &broker, &format!("{NAMESPACE}/{NAME}")),
-        );
+        Place::start_with(kubeconfig(api), "")
+    }
+
+    /// The same with these files, and more in its environment.
+    fn start_with(files: TempDir, environment: &str) -> Self {
+        let broker = broker();
+        let config = cluster("main", &broker, &format!("{NAMESPACE}/{NAME}"));
+        let proxy = start_with(&files, environment, &config);
         Place {
             proxy,
             _broker: broker,
@@ -157,6 +161,11 @@ fn cluster(name: &str, broker: &Broker, service: &str) -> String {
 
 /// A directory with a kubeconfig, whose authority and token are in files beside it.
 fn kubeconfig(api: &Api) -> TempDir {
+    kubeconfig_of(api, |files| json!({"tokenFile": files.join("token")}))
+}
+
+/// The same for another user, who may have files there.
+fn kubeconfig_of(api: &Api, user: impl FnOnce(&Path) -> Value) -> TempDir {
     let files = tempfile::tempdir().expect("a directory");
     account(files.path(), api);
     let path = |name: &str| files.path().join(name).display().to_string();
@@ -167,7 +176,7 @@ fn kubeconfig(api: &Api) -> TempDir {
         "clusters": [{"name": "test", "cluster": {
             "server": format!("https://{}", api.address()), "certificate-authority": path("ca.crt"),
         }}],
-        "users": [{"name": "test", "user": {"tokenFile": path("token")}}],
+        "users": [{"name": "test", "user": user(files.path())}],
     });
     write(files.path(), "config", &text.to_string());
     files
@@ -185,8 +194,16 @@ fn account(directory: &Path, api: &Api) {
 }
 
 fn start(files: &TempDir, config: &str) -> Proxy {
+    start_with(files, "", config)
+}
+
+/// With more in its environment. The test itself may run in a pod, whose account is not meant.
+fn start_with(files: &TempDir, environment: &str, config: &str) -> Proxy {
     let kubeconfig = files.path().join("config");
-    let line = format!("KUBECONFIG='{}' exec \"$@\"", kubeconfig.display());
+    let line = format!(
+        "unset KUBERNETES_SERVICE_HOST HTTPS_PROXY https_proxy; {environment} KUBECONFIG='{}' exec \"$@\"",
+        kubeconfig.display()
+    );
     Proxy::start_by(&line, config)
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use toml::de::DeValue;
 
 pub(super) use super::claims::Claims;
+use super::claims::Told;
 use super::nodes::{self, Modes};
 use super::ports::Ports;
 use super::reader::{Reader, Section, Unfit};
@@ -91,14 +92,15 @@ fn read_cluster(
         fetch_endpoints,
         FetchEndpoints::Neutralise,
     );
-    // Of the address it is only known that it is the same for all who read it there.
-    let of_service = advertised_from_service.as_ref();
-    let of_service = of_service.map(|service| format!("the Service {service}"));
+    let told = match (&advertised_host, &advertised_from_service) {
+        (Some(host), _) => Told::Host(host),
+        (None, Some(service)) => Told::Service(service),
+        (None, None) => Told::Dialled(&section.path),
+    };
     let mut ports = Ports {
         claims,
         listen_address,
-        advertised_host: advertised_host.as_deref().or(of_service.as_deref()),
-        cluster: &section.path,
+        told,
     };
     let bootstrap = read_bootstrap(reader, section, modes, &mut ports);
     let mut nodes = nodes::read(reader, section, modes, &mut ports);

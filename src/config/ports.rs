@@ -3,17 +3,15 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::claims::Claims;
+use super::claims::{Claims, Told};
 use super::reader::{Reader, Section};
 
 /// Where the ports of one cluster are bound and what they are advertised as.
 pub(super) struct Ports<'c> {
     pub(super) claims: &'c mut Claims,
     pub(super) listen_address: IpAddr,
-    /// The host that clients are told; `None` where it is what they dialled.
-    pub(super) advertised_host: Option<&'c str>,
-    /// The cluster's path.
-    pub(super) cluster: &'c str,
+    /// Where clients are told to go.
+    pub(super) told: Told<'c>,
 }
 
 impl Ports<'_> {
@@ -48,11 +46,6 @@ impl Ports<'_> {
             let problem = format!("{run} taken by {}", run.owner);
             reader.fault_at(section, key, problem, remedy());
         }
-        let (host, at) = match self.advertised_host {
-            Some(host) => (host.to_owned(), format!(" at {host}")),
-            // Other clusters may have the same ports at other hosts, which is for the load balancer to know.
-            None => (format!("({})", self.cluster), String::new()),
-        };
         let key = match advertised {
             Some(_) => advertised_key,
             None if taken.0.is_empty() => key,
@@ -61,15 +54,21 @@ impl Ports<'_> {
         };
         let path = section.join(key);
         let mut told = Runs::default();
+        let mut guesses = false;
         for n in 0..count {
             let port = nth(advertised.unwrap_or(bound), n);
-            if let Some(owner) = self.claims.advertise(&host, port, &path) {
-                told.add(port, owner);
+            if let Some(owner) = self.claims.advertise(self.told, port, &path) {
+                told.add(port, owner.key);
+                guesses |= owner.is_guess;
             }
         }
         for run in &told.0 {
-            let problem = format!("{run} advertised{at} by {} already", run.owner);
-            reader.fault_at(section, key, problem, remedy());
+            let problem = format!("{run} advertised{} by {} already", self.told, run.owner);
+            let mut remedy = remedy();
+            if guesses {
+                remedy += "; or, if they are two Services, write both as \"namespace/name\"";
+            }
+            reader.fault_at(section, key, problem, remedy);
         }
     }
 }

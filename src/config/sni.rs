@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
+use super::claims::Told;
 use super::ports::Ports;
 use super::reader::{Reader, Section, Unfit};
 use super::{Sni, address, keys, template, value};
@@ -108,10 +109,10 @@ fn claim_advertised<'n>(
     let path = section.join(key);
     let mut taken = None;
     for host in hosts {
-        if let Some(owner) = ports.claims.advertise(host, port, &path)
-            && owner != path
+        if let Some(owner) = ports.claims.advertise(Told::Host(host), port, &path)
+            && owner.key != path
         {
-            taken.get_or_insert((host, owner));
+            taken.get_or_insert((host, owner.key));
         }
     }
     if let Some((host, owner)) = taken {

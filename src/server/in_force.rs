@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tracing::{info, warn};
 
 use super::StartError;
+use super::clashes::Clashes;
 use super::cluster::{Bound, ForClusters};
 use super::doors::{Doors, Moved, Plan};
 use super::listen::SPREADS;
@@ -31,6 +32,7 @@ pub(super) struct InForce {
     told: BTreeSet<Told>,
     /// What Services said last, by the clusters' names.
     hosts: BTreeMap<String, (ServiceName, String)>,
+    clashes: Clashes,
 }
 
 /// What is to be said of the files of a cluster.
@@ -122,6 +124,7 @@ impl InForce {
             doors: Doors::default(),
             told: BTreeSet::new(),
             hosts: BTreeMap::new(),
+            clashes: Clashes::default(),
         }
     }
 
@@ -140,7 +143,7 @@ impl InForce {
         &self.clusters
     }
 
-    /// For [`load`].
+    /// The clusters as they are now, for [`load`] too.
     pub(super) fn previous(&self) -> Previous {
         let clusters = self.clusters.iter();
         clusters
@@ -213,6 +216,8 @@ impl InForce {
             }
         }
         self.tell(next.told);
+        let in_force = self.previous();
+        self.clashes.look_anew(in_force.values().map(Arc::as_ref));
         self.board.show(status::InForce {
             config: self.config.clone(),
             clusters: self.clusters.clone(),
@@ -267,6 +272,8 @@ impl InForce {
         let said = (service.clone(), host.to_owned());
         self.hosts.insert(name.to_owned(), said);
         self.tell(told);
+        let in_force = self.previous();
+        self.clashes.look(in_force.values().map(Arc::as_ref));
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod accept;
 mod balance;
 mod certificates;
 mod changes;
+mod clashes;
 mod cluster;
 mod doors;
 mod error;

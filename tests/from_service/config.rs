@@ -60,6 +60,42 @@ fn two_clusters_of_one_service_share_no_port() {
     );
 }
 
+/// What is said of two clusters with the same ports and these Services.
+fn two(first: &str, second: &str) -> Result<(), String> {
+    let of = |name: &str, service: &str, address: &str| {
+        let text = LEAST
+            .replace("main", name)
+            .replace("kafka/portolan", service);
+        text.replace("[[", &format!("listen_address = \"{address}\"\n[["))
+    };
+    read(&(of("main", first, "127.0.0.1") + &of("other", second, "127.0.0.2"))).map(drop)
+}
+
+#[test]
+fn two_names_that_may_be_of_one_service_are_told_so() {
+    for (first, second) in [
+        ("kafka/portolan", "portolan"),
+        ("portolan", "kafka/portolan"),
+    ] {
+        let faults = two(first, second).unwrap_err();
+        assert!(
+            faults.contains(&format!(
+                "port 9093 is advertised at the Service {second} by clusters.main.nodes[0].port (as the Service {first}) already"
+            )),
+            "{faults}"
+        );
+        assert!(
+            faults.contains("choose another port; or, if they are two Services, write both as \"namespace/name\""),
+            "{faults}"
+        );
+    }
+    let same = two("portolan", "portolan").unwrap_err();
+    assert!(!same.contains("as the Service"), "{same}");
+    assert!(!same.contains("if they are two"), "{same}");
+    assert_eq!(two("kafka/portolan", "other/portolan"), Ok(()));
+    assert_eq!(two("portolan", "kafka/other"), Ok(()));
+}
+
 fn portolan(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
     command.args(arguments).output().expect("it runs")

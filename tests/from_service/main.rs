@@ -19,6 +19,7 @@ mod common;
 mod account;
 mod addresses;
 mod api;
+mod clashes;
 mod clusters;
 mod config;
 mod faults;

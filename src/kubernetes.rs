@@ -9,13 +9,9 @@ mod account;
 mod follow;
 #[cfg(feature = "kubernetes")]
 mod pace;
-#[cfg(feature = "kubernetes")]
-mod thread;
 
 #[cfg(feature = "kubernetes")]
 pub use follow::follow;
-#[cfg(feature = "kubernetes")]
-pub use thread::Thread;
 
 /// What was found out of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,10 +41,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The pod's account, or a kubeconfig, cannot be used.
+    /// The pod's account cannot be used.
     pub const NO_ACCOUNT: &'static str = "no_account";
-    /// The API server is behind a proxy.
-    pub const NEEDS_PROXY: &'static str = "needs_proxy";
     /// The API server does not know who this is.
     pub const UNAUTHORIZED: &'static str = "unauthorized";
     /// It does, and this account may not read the Service.
@@ -63,9 +57,8 @@ impl Failure {
     pub const BAD_ANSWER: &'static str = "bad_answer";
 
     /// Every reason, so that each series exists from the start.
-    pub const REASONS: [&'static str; 8] = [
+    pub const REASONS: [&'static str; 7] = [
         Self::NO_ACCOUNT,
-        Self::NEEDS_PROXY,
         Self::UNAUTHORIZED,
         Self::FORBIDDEN,
         Self::NOT_FOUND,

@@ -1,195 +1,127 @@
-//! Where the API server is and who asks it: in a pod its service account, elsewhere a kubeconfig.
+//! Where a pod finds the API server, whom it trusts there, and as whom it asks.
 //!
-//! What a kubeconfig says may take for ever: a command that waits for somebody to log in, a file on a file system that is gone. So
-//! all of it is done on a thread for what blocks, is not waited for longer than for an answer, and is not begun a second time beside
-//! the first.
+//! A kubeconfig is not read: its YAML, its commands and its proxies would be a fifth of the program, and a pod has none.
 
-use std::env;
 use std::error::Error;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
-use kube::client::AuthError;
-use kube::config::Kubeconfig;
+use http::header::{AUTHORIZATION, HOST, USER_AGENT};
+use http::{HeaderValue, Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
-use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::timeout;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::Failure;
+use crate::transport::stream::tune;
+use crate::transport::tls::client;
 
-/// By whose account the API server is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Account {
-    /// A pod's service account.
-    Pod,
-    /// That of a kubeconfig.
-    Kubeconfig,
-}
+/// A watch is silent for minutes, and so are firewalls about what they forget.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// What asks the API server.
-pub(super) struct Asker {
+/// A pod's service account.
+pub(super) struct Account {
+    /// What asks the API server.
     pub(super) client: Client,
-    /// The namespace that is meant where none is named.
+    /// The namespace of the pod.
     pub(super) namespace: String,
-    pub(super) account: Account,
 }
-
-/// Makes them, each with what is in the files then.
-#[derive(Default)]
-pub(super) struct Askers {
-    /// One that took too long. It may be ready yet.
-    making: Option<JoinHandle<Result<Asker, Failure>>>,
-}
-
-impl Askers {
-    /// The next one, if it is ready in time.
-    pub(super) async fn next(&mut self, patience: Duration) -> Result<Asker, Failure> {
-        let making = self.making.get_or_insert_with(|| spawn_blocking(make));
-        let Ok(made) = timeout(patience, making).await else {
-            return Err(late(patience));
-        };
-        self.making = None;
-        made.unwrap_or_else(|error| Err(no_account(error.to_string(), ANYWHERE)))
-    }
-}
-
-/// Reads files, and where a kubeconfig says so runs a command.
-fn make() -> Result<Asker, Failure> {
-    let account = Account::here()?;
-    let unusable = |error: &(dyn Error + 'static)| account.unusable(error);
-    let mut config = match account {
-        Account::Pod => Config::incluster().map_err(|error| unusable(&error))?,
-        Account::Kubeconfig => {
-            let read = Kubeconfig::read().and_then(Config::try_from);
-            read.map_err(|error| unusable(&error))?
-        }
-    };
-    if let Some(proxy) = &config.proxy_url {
-        return Err(needs_proxy(proxy.host().unwrap_or_default()));
-    }
-    // It would wait without telling anybody.
-    config.default_retry = false;
-    config.connect_timeout = Some(super::follow::PATIENCE);
-    let namespace = config.default_namespace.trim().to_owned();
-    let client = Client::try_from(config).map_err(|error| unusable(&error))?;
-    Ok(Asker {
-        client,
-        namespace,
-        account,
-    })
-}
-
-/// What the kubelet puts into a pod, unless it is told not to.
-const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 impl Account {
-    /// The one that is meant here. A pod's own comes first: where a pod has a token, that is for this, and a kubeconfig may be there
-    /// for something else.
-    fn here() -> Result<Self, Failure> {
-        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_pod = is_set("KUBERNETES_SERVICE_HOST");
-        if is_pod && Path::new(TOKEN).exists() {
-            return Ok(Account::Pod);
-        }
-        let own = || env::home_dir().is_some_and(|home| home.join(".kube/config").exists());
-        if is_set("KUBECONFIG") || own() {
-            return Ok(Account::Kubeconfig);
-        }
-        let problem = match is_pod {
-            true => "this pod has no token of a service account",
-            false => {
-                "this is no pod (KUBERNETES_SERVICE_HOST is not set), and there is no kubeconfig"
-            }
+    /// With what is in its files now.
+    pub(super) fn read() -> Result<Self, Failure> {
+        let config = Config::incluster_env().map_err(|error| no_account(&error))?;
+        let file = config.auth_info.token_file.as_deref().unwrap_or_default();
+        let token = fs::read_to_string(file)
+            .map_err(|error| unusable(format!("cannot read {file}: {error}")))?;
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.trim()))
+            .map_err(|_| unusable(format!("{file} has what is no token")))?;
+        authorization.set_sensitive(true);
+        let host = config
+            .cluster_url
+            .authority()
+            .map_or("", |all| all.as_str());
+        let server = Server {
+            uri: config.cluster_url.clone(),
+            host: HeaderValue::try_from(host).map_err(|error| no_account(&error))?,
+            tls: tls(config.root_cert.unwrap_or_default()).map_err(unusable)?,
+            authorization,
         };
-        Err(no_account(problem.to_owned(), ANYWHERE))
-    }
-
-    /// It cannot be used.
-    pub(super) fn unusable(self, error: &(dyn Error + 'static)) -> Failure {
-        no_account(told(error), self.remedy())
-    }
-
-    /// What to do if it is not good.
-    pub(super) fn remedy(self) -> &'static str {
-        match self {
-            Account::Pod => {
-                "see that the pod has the token of a service account (automountServiceAccountToken) and that it is good"
-            }
-            Account::Kubeconfig => {
-                "see that kubectl works with this kubeconfig (KUBECONFIG, else ~/.kube/config): its current context is used"
-            }
-        }
-    }
-
-    /// Who it is, in the words of a remedy.
-    pub(super) fn who(self) -> &'static str {
-        match self {
-            Account::Pod => "the pod's service account",
-            Account::Kubeconfig => "the user of the kubeconfig",
-        }
+        let ask = tower::service_fn(move |request| server.clone().ask(request));
+        let namespace = config.default_namespace.trim().to_owned();
+        Ok(Account {
+            client: ClientBuilder::new(ask, namespace.clone()).build(),
+            namespace,
+        })
     }
 }
 
-const ANYWHERE: &str = "give the pod the token of a service account (automountServiceAccountToken: true); outside of Kubernetes set \
-                        KUBECONFIG";
+/// Trusts these authorities and no other.
+fn tls(authorities: Vec<Vec<u8>>) -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    let all = authorities.into_iter().map(CertificateDer::from);
+    if roots.add_parsable_certificates(all).0 == 0 {
+        return Err("its ca.crt has no certificate of an authority".to_owned());
+    }
+    client::config(Arc::new(roots), None).map(Arc::new)
+}
 
-fn no_account(message: String, remedy: &str) -> Failure {
+/// The API server, and what is shown there.
+#[derive(Clone)]
+struct Server {
+    uri: Uri,
+    host: HeaderValue,
+    tls: Arc<ClientConfig>,
+    authorization: HeaderValue,
+}
+
+impl Server {
+    /// One request on a connection of its own, for there are two in minutes. Whoever waits for it says how long.
+    async fn ask(self, mut request: Request<Body>) -> io::Result<Response<Incoming>> {
+        let host = self.uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let stream = TcpStream::connect((host, self.uri.port_u16().unwrap_or(443))).await?;
+        tune(&stream, Some(KEEPALIVE))?;
+        let stream = TlsConnector::from(self.tls).connect(name, stream).await?;
+        let begun = handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = begun.map_err(io::Error::other)?;
+        // It ends once the answer was read, or nobody wants it any more; what goes wrong on it the answer tells.
+        tokio::spawn(connection);
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host);
+        headers.insert(AUTHORIZATION, self.authorization);
+        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+        sender.send_request(request).await.map_err(io::Error::other)
+    }
+}
+
+/// What the API server writes into its audit log.
+const PRODUCT: &str = concat!("portolan/", env!("CARGO_PKG_VERSION"));
+
+fn no_account(error: &dyn Error) -> Failure {
+    unusable(whole(error))
+}
+
+fn unusable(message: String) -> Failure {
     Failure {
         reason: Failure::NO_ACCOUNT,
         message,
-        remedy: remedy.to_owned(),
-    }
-}
-
-fn late(patience: Duration) -> Failure {
-    no_account(
-        format!(
-            "what leads to the API server was not ready within {} s: a command of the kubeconfig (exec) that waits, or a file \
-             that cannot be read",
-            patience.as_secs()
-        ),
-        "run the command yourself and see what it waits for, such as a log-in; it is used when it is ready, and not started a second \
-         time until it has ended",
-    )
-}
-
-/// Asked directly the API server may not be there, or be another.
-fn needs_proxy(host: &str) -> Failure {
-    Failure {
-        reason: Failure::NEEDS_PROXY,
-        message: format!(
-            "the kubeconfig (proxy-url) or HTTPS_PROXY leads to the API server by way of the proxy {host}, which Portolan does not \
-             speak to"
-        ),
-        remedy: "start it without HTTPS_PROXY and https_proxy, and take proxy-url out of the kubeconfig, where the API server can be \
-                 reached directly"
+        remedy: "give the pod the token of a service account (automountServiceAccountToken: true); outside of Kubernetes set \
+                 advertised_host instead of advertised_from_service"
             .to_owned(),
     }
 }
 
-/// An error with all that led to it. What a command wrote that was to tell a token is not told: that may be in it.
-pub(super) fn told(error: &(dyn Error + 'static)) -> String {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        match error.downcast_ref::<AuthError>() {
-            Some(AuthError::AuthExecRun { status, out, .. }) => {
-                let said = String::from_utf8_lossy(&out.stderr);
-                return format!(
-                    "the command of the kubeconfig failed ({status}): {}",
-                    said.trim()
-                );
-            }
-            Some(AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_)) => {
-                return "what the command of the kubeconfig wrote is no credential".to_owned();
-            }
-            _ => next = error.source(),
-        }
-    }
-    whole(error)
-}
-
-/// Libraries tell only the last part of an error. Some repeat the next in themselves.
-fn whole(error: &dyn Error) -> String {
+/// An error with all that led to it: libraries tell only the last part of it. Some repeat the next in themselves.
+pub(super) fn whole(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::debug;
 
-use super::account::{Account, Asker, Askers, told};
+use super::account::{Account, whole};
 use super::pace::{self, Latest, note};
 use super::{Failure, News};
 use crate::config::{ServiceName, advertised_host};
@@ -33,7 +33,7 @@ const WATCH_SECONDS: u32 = 290;
 const WATCH_SLACK: Duration = Duration::from_secs(15);
 
 /// For an answer to a request.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What forbids a watch ends it sooner.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A round that lasted so long went well: what comes after it is no repetition of what was before it.
 const LASTING: Duration = Duration::from_secs(30);
 
-/// Follows a Service until this is dropped, and says what is found out. What blocks is done on other threads of the runtime.
+/// Follows a Service until this is dropped, and says what is found out.
 pub async fn follow<F>(service: ServiceName, tell: impl Fn(News) -> F) -> Infallible
 where
     F: Future<Output = ()>,
@@ -68,11 +68,10 @@ async fn read<F>(
 where
     F: Future<Output = ()>,
 {
-    let mut askers = Askers::default();
     let mut pause = FIRST_PAUSE;
     loop {
         let began = Instant::now();
-        match round(service, &mut askers, found, tell).await {
+        match round(service, found, tell).await {
             Ok(why) => debug!(%service, "the Service is read anew: {why}"),
             Err(mut failure) => {
                 // What answers may be anything, and have written anything.
@@ -92,22 +91,19 @@ where
 /// Reads it, and watches it for as long as that goes well. Says why it does no more.
 async fn round<F>(
     service: &ServiceName,
-    askers: &mut Askers,
     found: &watch::Sender<Latest>,
     tell: &impl Fn(News) -> F,
 ) -> Result<&'static str, Failure>
 where
     F: Future<Output = ()>,
 {
-    let Asker {
+    let Account {
         client,
         namespace: own,
-        account,
-    } = askers.next(PATIENCE).await?;
+    } = Account::read()?;
     let place = Place {
         namespace: service.namespace.as_ref().unwrap_or(&own),
         name: &service.name,
-        account,
     };
     let api: Api<Service> = Api::namespaced(client, place.namespace);
     let in_time = |answer| match answer {
@@ -181,7 +177,6 @@ fn address(service: &Service) -> Result<Option<String>, Failure> {
 struct Place<'a> {
     namespace: &'a str,
     name: &'a str,
-    account: Account,
 }
 
 impl Place<'_> {
@@ -202,29 +197,27 @@ impl Place<'_> {
                 message: format!("the answer is no Service: {error}"),
                 remedy: "see what answers at the API server's address".to_owned(),
             },
-            kube::Error::Auth(error) => self.account.unusable(&error),
             error => Failure {
                 reason: Failure::UNREACHABLE,
-                message: told(&error),
+                message: whole(&error),
                 remedy: UNREACHABLE.to_owned(),
             },
         }
     }
 
     fn refused(&self, status: &Status) -> Failure {
-        let Place {
-            namespace,
-            name,
-            account,
-        } = self;
+        let Place { namespace, name } = self;
         let (reason, remedy) = match status.code {
-            401 => (Failure::UNAUTHORIZED, account.remedy().to_owned()),
+            401 => (
+                Failure::UNAUTHORIZED,
+                "see that the pod has the token of a service account (automountServiceAccountToken) and that it is good"
+                    .to_owned(),
+            ),
             403 => (
                 Failure::FORBIDDEN,
                 format!(
-                    "bind {} to a Role in the namespace {namespace} with apiGroups: [\"\"], resources: [\"services\"], \
-                     resourceNames: [\"{name}\"], verbs: [\"get\", \"watch\"]",
-                    account.who()
+                    "bind the pod's service account to a Role in the namespace {namespace} with apiGroups: [\"\"], resources: \
+                     [\"services\"], resourceNames: [\"{name}\"], verbs: [\"get\", \"watch\"]"
                 ),
             ),
             404 => (

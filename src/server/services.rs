@@ -16,8 +16,6 @@ use tracing::{info, warn};
 use super::StartError;
 use super::in_force::InForce;
 use crate::config::{Config, ServiceName};
-#[cfg(feature = "kubernetes")]
-use crate::kubernetes::Thread;
 use crate::kubernetes::{Failure, News};
 use crate::metrics::Metrics;
 use crate::port_map::Route;
@@ -35,9 +33,6 @@ pub(super) struct Services {
     )]
     sender: Sender<Told>,
     told: Receiver<Told>,
-    /// Where that is done, once there is one to follow.
-    #[cfg(feature = "kubernetes")]
-    thread: Option<Thread>,
 }
 
 /// What was found out and not taken note of yet. Who finds out more than that waits, and tells the latest then.
@@ -69,8 +64,6 @@ impl Services {
             followed: BTreeMap::new(),
             sender,
             told,
-            #[cfg(feature = "kubernetes")]
-            thread: None,
         }
     }
 
@@ -110,38 +103,31 @@ impl Services {
     }
 
     #[cfg(feature = "kubernetes")]
-    fn start(&mut self, cluster: &str, service: &ServiceName) -> JoinSet<Infallible> {
+    fn start(&self, cluster: &str, service: &ServiceName) -> JoinSet<Infallible> {
         let mut task = JoinSet::new();
-        let (cluster, service) = (cluster.to_owned(), service.clone());
-        let told = service.clone();
-        let told = move |news| Told {
-            cluster: cluster.clone(),
-            service: told.clone(),
-            news,
-        };
-        let thread = match self.thread.take().map_or_else(Thread::start, Ok) {
-            Ok(thread) => self.thread.insert(thread),
-            Err(error) => {
-                // There is room, or so many others have said the same.
-                let _ = self.sender.try_send(told(News::Failed(no_thread(&error))));
-                return task;
-            }
-        };
-        let sender = self.sender.clone();
+        let (sender, cluster) = (self.sender.clone(), cluster.to_owned());
+        let followed = service.clone();
         let tell = move |news| {
-            let (sender, told) = (sender.clone(), told(news));
+            let (sender, told) = (
+                sender.clone(),
+                Told {
+                    cluster: cluster.clone(),
+                    service: followed.clone(),
+                    news,
+                },
+            );
             async move {
                 // Nobody listens any more once the process goes away.
                 let _ = sender.send(told).await;
             }
         };
-        task.spawn_on(crate::kubernetes::follow(service, tell), thread.handle());
+        task.spawn(crate::kubernetes::follow(service.clone(), tell));
         task
     }
 
     /// A configuration that wants it is refused by such a build.
     #[cfg(not(feature = "kubernetes"))]
-    fn start(&mut self, _: &str, _: &ServiceName) -> JoinSet<Infallible> {
+    fn start(&self, _: &str, _: &ServiceName) -> JoinSet<Infallible> {
         JoinSet::new()
     }
 
@@ -293,13 +279,4 @@ const FLAPS: &str = "address_flaps";
 fn is_over(cluster: &Cluster, ways: &[&'static str]) -> bool {
     let door = Route::Bootstrap.into();
     cluster.faults.are_over(&cluster.name, ways, door)
-}
-
-#[cfg(feature = "kubernetes")]
-fn no_thread(error: &std::io::Error) -> Failure {
-    Failure {
-        reason: Failure::NO_ACCOUNT,
-        message: format!("there is no thread to do it on: {error}"),
-        remedy: "raise the limits of threads and of open files (ulimit -u, ulimit -n), and start it again".to_owned(),
-    }
 }

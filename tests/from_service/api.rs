@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::common::certificates::Authority;
 use crate::common::proxy::wait_until;
+use crate::pod::can_mount;
 
 /// The Service that is there.
 pub const NAMESPACE: &str = "kafka";
@@ -79,8 +80,12 @@ pub struct Api {
 }
 
 impl Api {
-    /// With a Service that has these entries in `status.loadBalancer.ingress`.
-    pub fn start(ingress: Value) -> Self {
+    /// With a Service that has these entries in `status.loadBalancer.ingress`; `None` if this machine cannot have a proxy in what
+    /// looks like a pod.
+    pub fn start(ingress: Value) -> Option<Self> {
+        if !can_mount() {
+            return None;
+        }
         let authority = Authority::new("Kubernetes");
         let own = authority.server(&["127.0.0.1", "localhost"]);
         let chain = CertificateDer::pem_slice_iter(own.chain_pem().as_bytes());
@@ -114,11 +119,11 @@ impl Api {
                 }
             }
         });
-        Api {
+        Some(Api {
             address,
             authority,
             state,
-        }
+        })
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -16,7 +16,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod account;
 mod addresses;
 mod api;
 mod clashes;
@@ -26,9 +25,8 @@ mod faults;
 mod pod;
 mod visitors;
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kafka_protocol::messages::MetadataRequest;
 use serde_json::{Value, json};
@@ -40,6 +38,7 @@ use common::certificates::write;
 use common::client::Client;
 use common::frames;
 use common::proxy::{Proxy, wait_until};
+use pod::in_pod;
 
 /// A version of Metadata in which every node has an address.
 const VERSION: i16 = 9;
@@ -52,16 +51,11 @@ struct Place {
 }
 
 impl Place {
-    /// Started with a kubeconfig, as outside of a pod.
+    /// In a pod of this API server.
     fn start(api: &Api) -> Self {
-        Place::start_with(kubeconfig(api), "")
-    }
-
-    /// The same with these files, and more in its environment.
-    fn start_with(files: TempDir, environment: &str) -> Self {
-        let broker = broker();
+        let (broker, files) = (broker(), account(api));
         let config = cluster("main", &broker, &format!("{NAMESPACE}/{NAME}"));
-        let proxy = start_with(&files, environment, &config);
+        let proxy = start(api, &files, &config);
         Place {
             proxy,
             _broker: broker,
@@ -160,52 +154,22 @@ fn cluster(name: &str, broker: &Broker, service: &str) -> String {
     )
 }
 
-/// A directory with a kubeconfig, whose authority and token are in files beside it.
-fn kubeconfig(api: &Api) -> TempDir {
-    kubeconfig_of(api, |files| json!({"tokenFile": files.join("token")}))
-}
-
-/// The same for another user, who may have files there.
-fn kubeconfig_of(api: &Api, user: impl FnOnce(&Path) -> Value) -> TempDir {
-    let files = tempfile::tempdir().expect("a directory");
-    account(files.path(), api);
-    let path = |name: &str| files.path().join(name).display().to_string();
-    // YAML reads JSON.
-    let text = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "test",
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": NAMESPACE}}],
-        "clusters": [{"name": "test", "cluster": {
-            "server": format!("https://{}", api.address()), "certificate-authority": path("ca.crt"),
-        }}],
-        "users": [{"name": "test", "user": user(files.path())}],
-    });
-    write(files.path(), "config", &text.to_string());
-    files
-}
-
 /// What a pod finds in the directory of its service account.
-fn account(directory: &Path, api: &Api) {
+fn account(api: &Api) -> TempDir {
+    let files = tempfile::tempdir().expect("a directory");
     for (name, text) in [
         ("ca.crt", api.authority().root_pem()),
         ("token", "first"),
         ("namespace", NAMESPACE),
     ] {
-        fs::write(directory.join(name), text).expect("it is ours");
+        write(files.path(), name, text);
     }
+    files
 }
 
-fn start(files: &TempDir, config: &str) -> Proxy {
-    start_with(files, "", config)
-}
-
-/// With more in its environment. The test itself may run in a pod, whose account is not meant.
-fn start_with(files: &TempDir, environment: &str, config: &str) -> Proxy {
-    let kubeconfig = files.path().join("config");
-    let line = format!(
-        "unset KUBERNETES_SERVICE_HOST HTTPS_PROXY https_proxy; {environment} KUBECONFIG='{}' exec \"$@\"",
-        kubeconfig.display()
-    );
-    Proxy::start_by(&line, config)
+/// A proxy in a pod of this API server.
+fn start(api: &Api, files: &TempDir, config: &str) -> Proxy {
+    Proxy::start_by(&in_pod(api, files, "exec \"$@\""), config)
 }
 
 fn status(proxy: &Proxy) -> Value {

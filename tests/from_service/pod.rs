@@ -1,4 +1,4 @@
-//! As in a pod: the API server by KUBERNETES_SERVICE_HOST and _PORT, and the account in its directory.
+//! What looks like a pod: the API server by KUBERNETES_SERVICE_HOST and _PORT, and the account in its directory.
 
 use std::fs;
 use std::process::Command;
@@ -8,13 +8,16 @@ use tempfile::TempDir;
 use crate::api::{Api, NAME};
 use crate::common::proxy::Proxy;
 use crate::common::tools::{available, lacks};
-use crate::{Place, account, broker, cluster, hostname, kubeconfig};
+use crate::{Place, account, broker, cluster, hostname};
 
 /// Where a pod finds its service account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+/// What a pod does not go by, if something has set it.
+const OTHERS: &str = "export KUBECONFIG=/nowhere HTTPS_PROXY=http://127.0.0.1:1";
+
 /// Whether a process may have mounts of its own.
-fn can_mount() -> bool {
+pub fn can_mount() -> bool {
     available(&["unshare", "mount"]) && {
         let tried = Command::new("unshare")
             .args(["-rm", "mount", "-t", "tmpfs", "none", "/run"])
@@ -24,32 +27,27 @@ fn can_mount() -> bool {
     }
 }
 
-/// A proxy in what looks like a pod: with an account of this API server's, if any, and a kubeconfig, if any.
-fn in_a_pod(api: Option<&Api>, kubeconfig: Option<&TempDir>) -> Place {
-    let (broker, files) = (broker(), tempfile::tempdir().unwrap());
-    let mut script = "mount -t tmpfs none /run".to_owned();
-    if let Some(api) = api {
-        account(files.path(), api);
-        script += &format!(
-            " && mkdir -p {ACCOUNT} && mount --bind '{}' {ACCOUNT}",
-            files.path().display()
-        );
-    }
-    script += " && exec \"$@\"";
-    let port = api.map_or(1, |api| api.address().port());
-    let kubeconfig = match kubeconfig {
-        Some(files) => format!(
-            "export KUBECONFIG='{}'",
-            files.path().join("config").display()
-        ),
-        None => "unset KUBECONFIG".to_owned(),
-    };
-    let line = format!(
-        "{kubeconfig}; HOME=/nowhere KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT={port} \
-         exec unshare -rm sh -c '{}' sh \"$@\"",
-        script.replace('\'', "'\\''")
+/// A line for a shell that does `what` where these files are a pod's account, in a cluster of this API server.
+pub fn in_pod(api: &Api, files: &TempDir, what: &str) -> String {
+    in_pod_by("127.0.0.1", api, files, what)
+}
+
+/// The same with another name or address of the API server.
+fn in_pod_by(host: &str, api: &Api, files: &TempDir, what: &str) -> String {
+    let (port, path) = (api.address().port(), files.path().display());
+    let script = format!(
+        "mount -t tmpfs none /run && mkdir -p {ACCOUNT} && mount --bind '{path}' {ACCOUNT} && {what}"
     );
-    let proxy = Proxy::start_by(&line, &cluster("main", &broker, NAME));
+    format!(
+        "{OTHERS} KUBERNETES_SERVICE_HOST='{host}' KUBERNETES_SERVICE_PORT={port}; exec unshare -rm sh -c '{}' sh \"$@\"",
+        script.replace('\'', "'\\''")
+    )
+}
+
+/// A proxy that is started by such a line.
+fn place(files: TempDir, line: &str) -> Place {
+    let broker = broker();
+    let proxy = Proxy::start_by(line, &cluster("main", &broker, NAME));
     Place {
         proxy,
         _broker: broker,
@@ -59,13 +57,12 @@ fn in_a_pod(api: Option<&Api>, kubeconfig: Option<&TempDir>) -> Place {
 
 #[test]
 fn a_pod_finds_the_api_server_its_token_and_its_namespace() {
-    if !can_mount() {
+    let Some(api) = Api::start(hostname("lb.example.com")) else {
         return;
-    }
-    let api = Api::start(hostname("lb.example.com"));
-    // What else there may be in a pod is not meant.
-    let other = Api::start(hostname("other.example.com"));
-    let place = in_a_pod(Some(&api), Some(&kubeconfig(&other)));
+    };
+    let files = account(&api);
+    let line = in_pod(&api, &files, "exec \"$@\"");
+    let place = place(files, &line);
     place.wait_until_told("lb.example.com");
     api.wait_for_watch();
     // Tokens of pods are replaced long before they end.
@@ -75,43 +72,54 @@ fn a_pod_finds_the_api_server_its_token_and_its_namespace() {
     api.set(hostname("two.example.com"));
     place.wait_until_told("two.example.com");
     place.proxy.assert_calm();
-    assert_eq!(other.seen(), []);
 }
 
 #[test]
-fn a_pod_without_a_token_may_have_a_kubeconfig_and_else_says_what_is_missing() {
-    if !can_mount() {
+fn the_api_server_may_have_a_name() {
+    let Some(api) = Api::start(hostname("lb.example.com")) else {
         return;
-    }
-    let api = Api::start(hostname("lb.example.com"));
-    let files = kubeconfig(&api);
-    in_a_pod(None, Some(&files)).wait_until_told("lb.example.com");
-    let place = in_a_pod(None, None);
-    let line = place.wait_for_failure("no_account");
-    let message = line["message"].as_str().unwrap();
-    assert!(
-        message.ends_with("this pod has no token of a service account"),
-        "{message}"
-    );
-    let remedy = line["remedy"].as_str().unwrap();
-    assert!(remedy.contains("automountServiceAccountToken"), "{remedy}");
+    };
+    let files = account(&api);
+    let line = in_pod_by("localhost", &api, &files, "exec \"$@\"");
+    place(files, &line).wait_until_told("lb.example.com");
 }
 
 #[test]
-fn outside_of_kubernetes_it_says_what_is_missing() {
-    let broker = broker();
-    let line = "unset KUBECONFIG KUBERNETES_SERVICE_HOST; HOME=/nowhere exec \"$@\"";
-    let proxy = Proxy::start_by(line, &cluster("main", &broker, NAME));
-    let place = Place {
-        proxy,
-        _broker: broker,
-        files: tempfile::tempdir().unwrap(),
-    };
-    let line = place.wait_for_failure("no_account");
-    let message = line["message"].as_str().unwrap();
-    assert!(message.ends_with("and there is no kubeconfig"), "{message}");
-    let remedy = line["remedy"].as_str().unwrap();
+fn outside_of_a_pod_it_says_what_is_missing() {
+    let line =
+        format!("{OTHERS}; unset KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT; exec \"$@\"");
+    let place = place(tempfile::tempdir().unwrap(), &line);
+    let failure = place.wait_for_failure("no_account");
+    let remedy = failure["remedy"].as_str().unwrap();
     assert!(remedy.contains("automountServiceAccountToken"), "{remedy}");
+    assert!(remedy.contains("advertised_host"), "{remedy}");
     assert_eq!(place.proxy.get("/readyz").0, 503);
     assert!(!place.known());
+}
+
+#[test]
+fn an_account_that_cannot_be_used_is_told_with_its_file() {
+    let Some(api) = Api::start(hostname("lb.example.com")) else {
+        return;
+    };
+    let cases = [
+        ("token", None, "cannot read "),
+        ("token", Some("a\nb"), "has what is no token"),
+        ("ca.crt", None, "No such file"),
+        ("ca.crt", Some(""), "ca.crt has no certificate"),
+        ("namespace", None, "namespace"),
+    ];
+    for (name, text, expected) in cases {
+        let files = account(&api);
+        let file = files.path().join(name);
+        match text {
+            None => fs::remove_file(file).unwrap(),
+            Some(text) => fs::write(file, text).unwrap(),
+        }
+        let line = in_pod(&api, &files, "exec \"$@\"");
+        let failure = place(files, &line).wait_for_failure("no_account");
+        let message = failure["message"].as_str().unwrap();
+        assert!(message.contains(expected), "{message}");
+    }
+    assert_eq!(api.seen(), []);
 }

@@ -71,14 +71,14 @@ fn the_image_is_small() {
         sizes[1], image.archive_bytes
     );
     assert!(
-        sizes[1] < 14 * MEGABYTE,
+        sizes[1] < 11_500_000,
         "the program has {} bytes",
         sizes[1]
     );
     // On the disk of a node; what is pulled is less than half of it.
     let all: u64 = sizes.iter().sum();
     assert!(
-        all < 15 * MEGABYTE && image.archive_bytes < 7 * MEGABYTE,
+        all < 12 * MEGABYTE && image.archive_bytes < 6 * MEGABYTE,
         "{sizes:?}"
     );
 }

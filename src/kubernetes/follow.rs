@@ -35,6 +35,9 @@ const WATCH_SLACK: Duration = Duration::from_secs(15);
 /// For an answer to a request.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How soon a watch tells of the Service as it is, with which it begins. A Service that is not there any more is not told of.
+const BEGUN: Duration = Duration::from_secs(5);
+
 /// What forbids a watch ends it sooner.
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -43,6 +46,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A watch from this version on begins with what there is now, and forgets nothing. Not that of the Service, which may be older than all
+/// that the API server remembers, when nobody has changed it for long: it would be "too old" again and again.
+const NOW: &str = "";
 
 /// A round that lasted so long went well: what comes after it is no repetition of what was before it.
 const LASTING: Duration = Duration::from_secs(30);
@@ -113,11 +120,10 @@ where
     let read = async { api.get(place.name).await.map_err(|e| place.failure(e)) };
     let service = in_time(timeout(PATIENCE, read).await)?;
     note(found, address(&service)?);
-    let version = service.metadata.resource_version.unwrap_or_default();
     let only = WatchParams::default()
         .fields(&format!("metadata.name={}", place.name))
         .timeout(WATCH_SECONDS);
-    let begin = async { api.watch(&only, &version).await };
+    let begin = async { api.watch(&only, NOW).await };
     let events = match timeout(PATIENCE, begin).await {
         Ok(events) => events.map_err(|error| place.failure(error))?,
         Err(_) => return Err(unanswered()),
@@ -125,21 +131,24 @@ where
     let mut events = pin!(events);
     let begin = Instant::now();
     let end = begin + Duration::from_secs(WATCH_SECONDS.into()) + WATCH_SLACK;
-    let mut is_watched = false;
+    let (mut stage, mut until) = (Stage::Begins, begin + BEGUN);
     loop {
-        let until = if is_watched { end } else { begin + SETTLED };
-        let event = match timeout_at(until, events.try_next()).await {
-            Ok(event) => event,
-            Err(_) if is_watched => return Ok("it did not end when it was due"),
-            Err(_) => {
-                is_watched = true;
+        let event = match (timeout_at(until, events.try_next()).await, stage) {
+            (Ok(event), _) => event,
+            (Err(_), Stage::Begins) => return Ok("it was not there when its watch began"),
+            (Err(_), Stage::Settles) => {
+                (stage, until) = (Stage::Lasts, end);
                 tell(News::Watched).await;
                 continue;
             }
+            (Err(_), Stage::Lasts) => return Ok("it did not end when it was due"),
         };
         match event {
             Ok(Some(WatchEvent::Added(service) | WatchEvent::Modified(service))) => {
                 note(found, address(&service)?);
+                if stage == Stage::Begins {
+                    (stage, until) = (Stage::Settles, Instant::now() + SETTLED);
+                }
             }
             Ok(Some(WatchEvent::Bookmark(_))) => {}
             Ok(Some(WatchEvent::Deleted(_))) => return Ok("the Service was deleted"),
@@ -149,6 +158,17 @@ where
             Err(error) => return Err(place.failure(error)),
         }
     }
+}
+
+/// How far a watch is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It has told nothing yet.
+    Begins,
+    /// It has told of the Service, and may end at once.
+    Settles,
+    /// It goes well.
+    Lasts,
 }
 
 /// What clients are told of a Service that has several addresses: the first that is a name, else the first.

@@ -39,6 +39,8 @@ pub enum Manner {
     Gone,
     /// The same, said by an event of a watch that has begun.
     GoneEvent,
+    /// The Service is deleted after it was read and before it is watched.
+    GoneBetween,
     /// Answers that are no JSON, and some that is no Service.
     Garbage,
     /// The same in watches alone.
@@ -274,25 +276,30 @@ fn answer(stream: &mut Stream, request: Seen, state: &Mutex<State>) -> io::Resul
 
 const STEP: Duration = Duration::from_millis(5);
 
-/// Tells changes since a version until it is cut.
+/// Tells what there is now and changes of it until it is cut. Changes since a version would not do: an API server that was begun
+/// anew, or whose etcd has been compacted, knows nothing of before, and the Service may have been as it is for years.
 fn watch(stream: &mut Stream, query: &str, manner: Manner, state: &Mutex<State>) -> io::Result<()> {
     let version = query
         .split('&')
         .find_map(|part| part.strip_prefix("resourceVersion="));
-    let mut version: u64 = version.and_then(|v| v.parse().ok()).expect("a version");
     let head =
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     stream.get_mut().write_all(head.as_bytes())?;
     stream.get_mut().flush()?;
-    if manner == Manner::GoneEvent {
+    let is_old = version.is_some_and(|version| !version.is_empty());
+    if manner == Manner::GoneEvent || is_old {
         event(stream, "ERROR", &failure(410, "too old resource version"))?;
         return stream.get_mut().write_all(b"0\r\n\r\n");
     }
     let began = {
         let mut state = lock(state);
         state.watches += 1;
+        if manner == Manner::GoneBetween {
+            state.manner = Manner::KnowsNone;
+        }
         state.cuts
     };
+    let mut version = None;
     let outcome = loop {
         let (now, cuts, object) = {
             let state = lock(state);
@@ -301,9 +308,14 @@ fn watch(stream: &mut Stream, query: &str, manner: Manner, state: &Mutex<State>)
         if cuts != began {
             break Err(io::ErrorKind::ConnectionAborted.into());
         }
-        if now != version {
-            version = now;
-            if let Err(error) = event(stream, "MODIFIED", &object) {
+        if version != Some(now) && manner != Manner::GoneBetween {
+            let kind = if version.is_none() {
+                "ADDED"
+            } else {
+                "MODIFIED"
+            };
+            version = Some(now);
+            if let Err(error) = event(stream, kind, &object) {
                 break Err(error);
             }
             lock(state).events += 1;

@@ -131,6 +131,20 @@ fn an_api_server_that_does_not_answer_is_not_waited_for() {
 }
 
 #[test]
+fn a_service_that_goes_between_the_read_and_the_watch_is_missed_nonetheless() {
+    let api = Api::start(hostname("one.example.com"));
+    let place = Place::start(&api);
+    place.wait_until_told("one.example.com");
+    api.wait_for_watch();
+    api.behave(Manner::GoneBetween);
+    place.wait_for_failure("not_found");
+    assert_eq!(place.told(), "one.example.com");
+    api.behave(Manner::Right);
+    api.set(hostname("two.example.com"));
+    place.wait_until_told("two.example.com");
+}
+
+#[test]
 fn answers_that_are_no_service_change_nothing() {
     let Some(api) = Api::start(hostname("one.example.com")) else {
         return;

@@ -9,9 +9,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::helm::Helm;
+use crate::common::toolbox::{python, ready};
 use crate::render::renders;
 use crate::schemas::VERSIONS;
-use crate::toolbox::{python, ready};
 
 /// What it would have otherwise: the check, the kind of objects or "" for all, and why it is so.
 const ACCEPTED: [(&str, &str, &str); 7] = [

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::common::helm::{Helm, chart};
 use crate::common::objects::{is_hook, parsed};
+use crate::common::toolbox::{program, ready};
 use crate::schemas::{Objects, VERSIONS, assert_valid};
-use crate::toolbox::{program, ready};
 
 /// Which values of the chart each says the same as, beside the two that must be set.
 const SAME_AS: [(&str, &[&str]); 9] = [

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::toolbox::{program, python, ready};
+use crate::common::toolbox::{program, python, ready};
 
 /// All that is for people who run Portolan.
 fn deploy() -> PathBuf {

@@ -17,4 +17,3 @@ mod names;
 mod readme;
 mod render;
 mod schemas;
-mod toolbox;

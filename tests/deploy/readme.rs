@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::objects::parsed;
+use crate::common::toolbox::ready;
 use crate::kustomize::{built_in, root};
 use crate::schemas::{Objects, VERSIONS, assert_valid};
-use crate::toolbox::ready;
 
 fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("it is there")

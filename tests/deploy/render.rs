@@ -7,8 +7,8 @@ use std::thread;
 
 use crate::common::helm::{Helm, chart};
 use crate::common::objects::parsed;
+use crate::common::toolbox::ready;
 use crate::schemas::{Objects, VERSIONS, assert_valid};
-use crate::toolbox::ready;
 
 /// One set of values, rendered.
 #[derive(Debug)]

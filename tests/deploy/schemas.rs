@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::toolbox::{custom_resources, python, ready};
+use crate::common::toolbox::{custom_resources, python, ready};
 
 /// The versions of Kubernetes.
 pub(crate) const VERSIONS: [&str; 3] = ["1.27", "1.31", "1.37"];

@@ -13,8 +13,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::common::certificates::Authority;
+use crate::common::from_service::can_mount;
 use crate::common::proxy::wait_until;
-use crate::pod::can_mount;
 
 /// The Service that is there.
 pub const NAMESPACE: &str = "kafka";

@@ -14,8 +14,8 @@ use serde_json::json;
 use crate::api::{Api, NAME, NAMESPACE};
 use crate::common::certificates::{Authority, write};
 use crate::common::client::Client;
+use crate::common::from_service::{VERSION, in_pod_by};
 use crate::common::proxy::{Proxy, completed, wait_until};
-use crate::pod::in_pod;
 use crate::{Place, account, broker, cluster, hostname, refused, start, status, told};
 
 #[test]
@@ -58,7 +58,10 @@ impl Reloading {
         let config = config.replace("BROKER", &broker.address().to_string());
         let name = write(files.path(), "portolan.toml", &completed(&config));
         let run = format!("exec \"$1\" run --config '{}'", name.display());
-        let proxy = Proxy::start_by(&in_pod(api, &files, &run), &config);
+        let proxy = Proxy::start_by(
+            &in_pod_by(files.path(), ("127.0.0.1", api.address().port()), &run),
+            &config,
+        );
         let place = Place {
             proxy,
             _broker: broker,
@@ -224,7 +227,7 @@ fn beside_names_it_is_told_to_those_who_come_by_ports_and_the_others_do_not_wait
     let tls = trusting(&authority);
     let mut client =
         Client::connect(proxy.listener("main", "sni")).secured(&tls, "kafka.example.com");
-    let answer = client.ask(crate::VERSION, &MetadataRequest::default());
+    let answer = client.ask(VERSION, &MetadataRequest::default());
     assert_eq!(answer.brokers[1].host.as_str(), "b1.example.com");
     refused(proxy.bootstrap("main"));
     proxy.wait_for_end("main", "address_unknown");

@@ -25,10 +25,8 @@ mod faults;
 mod pod;
 mod visitors;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use kafka_protocol::messages::MetadataRequest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -36,12 +34,8 @@ use api::{Api, NAME, NAMESPACE};
 use common::broker::Broker;
 use common::certificates::write;
 use common::client::Client;
-use common::frames;
+use common::from_service::{broker, cluster, in_pod, refused, told};
 use common::proxy::{Proxy, wait_until};
-use pod::in_pod;
-
-/// A version of Metadata in which every node has an address.
-const VERSION: i16 = 9;
 
 /// A proxy, the broker behind it, and the files by which it finds the API server.
 struct Place {
@@ -119,41 +113,6 @@ impl Place {
 
 const UNREAD: &str = "cannot read the Service whose address clients are told: ";
 
-/// What a client on this connection is told to dial, by its next request.
-fn told(client: &mut Client, proxy: &Proxy, cluster: &str) -> String {
-    let answer = client.ask(VERSION, &MetadataRequest::default());
-    assert_eq!(answer.brokers.len(), 2, "{answer:?}");
-    for (id, broker) in (0..).zip(&answer.brokers) {
-        assert_eq!(broker.port, i32::from(proxy.node(cluster, id).port()));
-        assert_eq!(broker.host, answer.brokers[0].host);
-    }
-    answer.brokers[0].host.to_string()
-}
-
-/// A client that asks and is closed without an answer.
-fn refused(address: SocketAddr) {
-    let mut client = Client::connect(address);
-    client.request(VERSION, &MetadataRequest::default());
-    assert_eq!(client.rest().0, [0; 0]);
-}
-
-/// A broker that answers Metadata with two nodes.
-fn broker() -> Broker {
-    Broker::answering(|request| Some(request.answer(&frames::metadata(VERSION, &[0, 1]))))
-}
-
-fn cluster(name: &str, broker: &Broker, service: &str) -> String {
-    let address = broker.address();
-    let nodes = [0, 1].map(|id| {
-        format!("[[clusters.{name}.nodes]]\nids = {id}\nport = 0\naddress = \"{address}\"\n")
-    });
-    format!(
-        "[clusters.{name}]\nbootstrap_servers = [\"{address}\"]\nadvertised_from_service = \"{service}\"\n\
-         listen_address = \"127.0.0.1\"\nbootstrap_port = 0\n{}",
-        nodes.concat()
-    )
-}
-
 /// What a pod finds in the directory of its service account.
 fn account(api: &Api) -> TempDir {
     let files = tempfile::tempdir().expect("a directory");
@@ -169,7 +128,7 @@ fn account(api: &Api) -> TempDir {
 
 /// A proxy in a pod of this API server.
 fn start(api: &Api, files: &TempDir, config: &str) -> Proxy {
-    Proxy::start_by(&in_pod(api, files, "exec \"$@\""), config)
+    Proxy::start_by(&in_pod(files.path(), api.address().port()), config)
 }
 
 fn status(proxy: &Proxy) -> Value {

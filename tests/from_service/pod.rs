@@ -1,50 +1,15 @@
 //! What looks like a pod: the API server by KUBERNETES_SERVICE_HOST and _PORT, and the account in its directory.
 
 use std::fs;
-use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::api::{Api, NAME};
+use crate::common::from_service::{OTHERS, in_pod, in_pod_by};
 use crate::common::proxy::Proxy;
-use crate::common::tools::{available, lacks};
 use crate::{Place, account, broker, cluster, hostname};
 
-/// Where a pod finds its service account.
-const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-
-/// What a pod does not go by, if something has set it.
-const OTHERS: &str = "export KUBECONFIG=/nowhere HTTPS_PROXY=http://127.0.0.1:1";
-
-/// Whether a process may have mounts of its own.
-pub fn can_mount() -> bool {
-    available(&["unshare", "mount"]) && {
-        let tried = Command::new("unshare")
-            .args(["-rm", "mount", "-t", "tmpfs", "none", "/run"])
-            .output();
-        tried.is_ok_and(|tried| tried.status.success())
-            || lacks("namespaces of users and mounts (unshare -rm)")
-    }
-}
-
-/// A line for a shell that does `what` where these files are a pod's account, in a cluster of this API server.
-pub fn in_pod(api: &Api, files: &TempDir, what: &str) -> String {
-    in_pod_by("127.0.0.1", api, files, what)
-}
-
-/// The same with another name or address of the API server.
-fn in_pod_by(host: &str, api: &Api, files: &TempDir, what: &str) -> String {
-    let (port, path) = (api.address().port(), files.path().display());
-    let script = format!(
-        "mount -t tmpfs none /run && mkdir -p {ACCOUNT} && mount --bind '{path}' {ACCOUNT} && {what}"
-    );
-    format!(
-        "{OTHERS} KUBERNETES_SERVICE_HOST='{host}' KUBERNETES_SERVICE_PORT={port}; exec unshare -rm sh -c '{}' sh \"$@\"",
-        script.replace('\'', "'\\''")
-    )
-}
-
-/// A proxy that is started by such a line.
+/// A proxy that is started by a line which makes that.
 fn place(files: TempDir, line: &str) -> Place {
     let broker = broker();
     let proxy = Proxy::start_by(line, &cluster("main", &broker, NAME));
@@ -61,7 +26,7 @@ fn a_pod_finds_the_api_server_its_token_and_its_namespace() {
         return;
     };
     let files = account(&api);
-    let line = in_pod(&api, &files, "exec \"$@\"");
+    let line = in_pod(files.path(), api.address().port());
     let place = place(files, &line);
     place.wait_until_told("lb.example.com");
     api.wait_for_watch();
@@ -80,7 +45,8 @@ fn the_api_server_may_have_a_name() {
         return;
     };
     let files = account(&api);
-    let line = in_pod_by("localhost", &api, &files, "exec \"$@\"");
+    let server = ("localhost", api.address().port());
+    let line = in_pod_by(files.path(), server, "exec \"$@\"");
     place(files, &line).wait_until_told("lb.example.com");
 }
 
@@ -116,7 +82,7 @@ fn an_account_that_cannot_be_used_is_told_with_its_file() {
             None => fs::remove_file(file).unwrap(),
             Some(text) => fs::write(file, text).unwrap(),
         }
-        let line = in_pod(&api, &files, "exec \"$@\"");
+        let line = in_pod(files.path(), api.address().port());
         let failure = place(files, &line).wait_for_failure("no_account");
         let message = failure["message"].as_str().unwrap();
         assert!(message.contains(expected), "{message}");

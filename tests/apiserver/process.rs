@@ -1,0 +1,144 @@
+//! The program that is etcd and the API server, built once into the tests' cache, and what runs of it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::common::cache::{cache, cached, fingerprint, run_tool};
+use crate::common::tools::{available, lacks};
+
+/// The program's module: which versions of Kubernetes and etcd it has is in go.mod alone.
+const MODULE: &str = "tests/apiserver/machine";
+
+/// How long one of its processes may take to come up or to end; the API server drains its connections.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The program. None where it cannot be had, which was then said as [`available`] says it.
+pub(crate) fn program() -> Option<PathBuf> {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join(MODULE);
+    let [requirements, sums, source] = ["go.mod", "go.sum", "main.go"].map(|name| {
+        let text = fs::read_to_string(module.join(name));
+        text.expect("the module is in the tree")
+    });
+    // No tables for debuggers, which nobody reads. And what its own build writes into it: Helm asks an API server what version it is of.
+    let version = version(&requirements);
+    let minor = version.split('.').nth(1).expect("a minor version");
+    let place = "k8s.io/component-base/version";
+    let flags = format!(
+        "-ldflags=-s -w -X {place}.gitVersion={version} -X {place}.gitMajor=1 -X {place}.gitMinor={minor}"
+    );
+    let name = fingerprint(&[&requirements, &sums, &source, &flags]);
+    let name = format!("apiserver/{name}");
+    (cache().join(&name).is_dir() || can_build(&requirements))
+        .then(|| cached(&name, |dir| build(&module, &flags, dir)).join("machine"))
+}
+
+/// Whether there is Go, as new as a go.mod wants it.
+fn can_build(requirements: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u32> {
+        let parts = version.trim().split('.');
+        parts.map_while(|part| part.parse().ok()).collect()
+    };
+    available(&["go"]) && {
+        let mut lines = requirements.lines();
+        let wanted = lines.find_map(|line| line.strip_prefix("go "));
+        let wanted = wanted.expect("go.mod names a version of Go");
+        let mut go = Command::new("go");
+        let output = go
+            .args(["env", "GOVERSION"])
+            .env("GOTOOLCHAIN", "local")
+            .output();
+        let found = output.expect("go runs").stdout;
+        let found = String::from_utf8_lossy(&found).into_owned();
+        let found = found.strip_prefix("go").unwrap_or_default();
+        numbers(found) >= numbers(wanted) || lacks(&format!("Go {wanted} or newer"))
+    }
+}
+
+/// Which version of Kubernetes a go.mod requires.
+fn version(requirements: &str) -> &str {
+    let mut lines = requirements.lines();
+    let version = lines.find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "));
+    version.expect("go.mod requires Kubernetes")
+}
+
+fn build(module: &Path, flags: &str, dir: &Path) {
+    let mut go = Command::new("timeout");
+    go.args(["3000", "go", "build", "-mod=readonly", "-trimpath"])
+        .args(["-buildvcs=false", flags, "-o"])
+        .arg(dir.join("machine"))
+        .arg(".")
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "")
+        .env("GOTOOLCHAIN", "local")
+        .current_dir(module);
+    run_tool(&mut go);
+}
+
+/// One process of it. It is killed when this is dropped, and ends by itself when the test's process does.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts it with a log of this name in a directory.
+    pub(crate) fn start(program: &Path, arguments: &[String], dir: &Path, name: &str) -> Self {
+        let log = dir.join(format!("{name}.log"));
+        let file = File::options().create(true).append(true).open(&log);
+        let file = file.expect("the directory is ours");
+        let child = Command::new(program)
+            .args(arguments)
+            .current_dir(dir)
+            .env_clear()
+            // Held open as long as this process lives.
+            .stdin(Stdio::piped())
+            .stdout(file.try_clone().expect("a descriptor"))
+            .stderr(file)
+            .spawn()
+            .expect("the program runs");
+        Process { child, log }
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn runs(&mut self) -> bool {
+        let status = self.child.try_wait();
+        status.expect("a child can be waited for").is_none()
+    }
+
+    /// The end of its log.
+    pub(crate) fn last_words(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(mut self) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        // While it was not waited for the number is not given to another.
+        if self.runs() {
+            kill_process(id.expect("an id"), Signal::TERM).expect("it is ours");
+        }
+        let begin = Instant::now();
+        while self.runs() {
+            assert!(begin.elapsed() < PATIENCE, "{}", self.last_words());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log.display();
+            eprintln!("--- end of {log} ---\n{}", self.last_words());
+        }
+    }
+}

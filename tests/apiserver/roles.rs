@@ -42,6 +42,7 @@ fn the_account_may_read_its_service_and_nothing_else() {
     assert!(watched.contains("\"type\":\"ADDED\""), "{watched}");
     for path in [
         service.clone(),
+        format!("{service}?fieldSelector=metadata.name%3Dportolan"),
         format!("{service}?watch=true&timeoutSeconds=1"),
         format!(
             "{service}?fieldSelector=metadata.name%3Dportolan-admin&watch=true&timeoutSeconds=1"

@@ -5,17 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::common::helm::Helm;
+use crate::common::rendered::SIX;
 use crate::render::{TWO, good, render};
-
-/// What a default install has.
-const SIX: [&str; 6] = [
-    "ConfigMap/portolan",
-    "Deployment/portolan",
-    "PodDisruptionBudget/portolan",
-    "Service/portolan",
-    "Service/portolan-admin",
-    "ServiceAccount/portolan",
-];
 
 /// These values add these objects to the six, and take none away.
 fn adds(values: &str, more: &[&str]) {

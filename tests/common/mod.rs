@@ -29,6 +29,7 @@ pub mod objects;
 pub mod proxy;
 pub mod python;
 pub mod received;
+pub mod rendered;
 pub mod seccomp;
 pub mod secure;
 pub mod tls_client;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::common::helm::{Helm, chart};
 use crate::common::objects::{is_hook, parsed};
+use crate::common::rendered::SIX;
 use crate::render::{Render, renders};
 
 type Objects = BTreeMap<String, Value>;
@@ -37,15 +38,7 @@ fn a_default_install_is_six_objects() {
         if render.values == "default" {
             let kept = objects.iter().filter(|(_, object)| !is_hook(object));
             let names: BTreeSet<&str> = kept.map(|(name, _)| name.as_str()).collect();
-            let expected = [
-                "ConfigMap/portolan",
-                "Deployment/portolan",
-                "PodDisruptionBudget/portolan",
-                "Service/portolan",
-                "Service/portolan-admin",
-                "ServiceAccount/portolan",
-            ];
-            assert_eq!(names, expected.into());
+            assert_eq!(names, SIX.into());
         }
     });
 }

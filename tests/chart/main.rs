@@ -15,6 +15,7 @@ mod monitoring;
 mod node_ports;
 mod notes;
 mod objects;
+mod pods;
 mod profiles;
 mod ranges;
 mod readme;

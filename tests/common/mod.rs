@@ -24,6 +24,7 @@ pub mod from_service;
 pub mod haproxy;
 pub mod helm;
 pub mod image;
+pub mod kubelet;
 pub mod mount;
 pub mod objects;
 pub mod proxy;

@@ -1,33 +1,23 @@
 //! A certificate and its key in files that are replaced while somebody uses them.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use tempfile::TempDir;
 
 use super::certificates::{Files, Identity};
+use super::kubelet::{Directory, File};
 
-/// What Kubernetes makes of a secret: each file is a link to `..data/FILE` for ever, and `..data` one to a directory.
+/// What Kubernetes makes of a Secret: a directory whose files are replaced at once.
 pub struct Mount {
-    directory: TempDir,
-    generation: AtomicUsize,
+    directory: Directory,
 }
 
 impl Mount {
     /// Writes the first pair.
     pub fn new(identity: &Identity) -> Self {
         let mount = Mount {
-            directory: tempfile::tempdir().expect("a temporary directory"),
-            generation: AtomicUsize::new(0),
+            directory: Directory::new(None),
         };
         mount.swap(identity);
-        let Files { certificate, key } = mount.files();
-        for link in [certificate, key] {
-            let name = link.file_name().expect("it has a name");
-            symlink(Path::new("..data").join(name), &link).expect("it is new");
-        }
         mount
     }
 
@@ -46,16 +36,16 @@ impl Mount {
 
     /// The same with the certificate of one and the key of the other.
     pub fn swap_halves(&self, certificate: &Identity, key: &Identity) {
-        let path = |name: &str| self.directory.path().join(name);
-        let before = self.generation.fetch_add(1, Ordering::SeqCst);
-        let now = format!("..{}", before + 1);
-        fs::create_dir(path(&now)).expect("it is new");
-        fs::write(path(&now).join("tls.crt"), certificate.chain_pem()).expect("it is ours");
-        fs::write(path(&now).join("tls.key"), key.key_pem()).expect("it is ours");
-        symlink(&now, path("..data_tmp")).expect("it is new");
-        fs::rename(path("..data_tmp"), path("..data")).expect("it is ours");
-        // The old ones go at once. Before the first there are none.
-        let _ = fs::remove_dir_all(path(&format!("..{before}")));
+        let file = |text: &str| File {
+            bytes: text.as_bytes().to_vec(),
+            mode: 0o644,
+            owner: None,
+        };
+        let files = [
+            ("tls.crt".to_owned(), file(certificate.chain_pem())),
+            ("tls.key".to_owned(), file(&key.key_pem())),
+        ];
+        self.directory.write(&BTreeMap::from(files));
     }
 
     /// Writes another pair into the same files, one after the other, as `cp` does.

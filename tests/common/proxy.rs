@@ -116,6 +116,11 @@ impl Proxy {
         let mut command = Command::new(first);
         command.args(others).arg(env!("CARGO_BIN_EXE_portolan"));
         command.args(arguments);
+        Self::start_command(command, address)
+    }
+
+    /// The same by a command that is whole.
+    pub fn start_command(command: Command, address: IpAddr) -> Self {
         let mut proxy = Self::spawn_command(command, "").ready();
         proxy.admin = proxy.admin.map(|admin| (address, admin.port()).into());
         proxy
@@ -329,12 +334,21 @@ impl Proxy {
 
     /// Waits for the end of the process.
     pub fn wait(&mut self) -> ExitStatus {
+        let status = self.wait_at_most(PATIENCE);
+        status.expect("the proxy ends")
+    }
+
+    /// The same for so long; `None`: it had to be killed.
+    pub fn wait_at_most(&mut self, time: Duration) -> Option<ExitStatus> {
         let begin = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                return status;
+                return Some(status);
             }
-            assert!(begin.elapsed() < PATIENCE, "the proxy does not end");
+            if begin.elapsed() > time {
+                let _ = self.child.kill();
+                return None;
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -2,53 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use crate::common::helm::Helm;
+use crate::common::kubelet::{self, PodSpec};
+use crate::common::rendered::Rendered;
 
-use crate::common::helm::{self, Helm};
-
-use super::node::NDOTS;
 use super::outside::NAME;
 
-/// What is read of the chart's objects.
+/// The namespace of the release, and of Kafka.
+pub const NAMESPACE: &str = "kafka";
+
+/// The chart's objects, and what is read of them.
 pub struct Chart {
-    /// The file in the ConfigMap.
-    pub config: String,
+    rendered: Rendered,
     /// The ports of the Service by their names: `bootstrap`, `node-0` and so on.
     ports: BTreeMap<String, u16>,
     /// The pod in the Deployment.
-    pod: Value,
+    pod: PodSpec,
 }
 
 impl Chart {
     /// Renders it as `helm install` would. `None`: Helm is missing.
     pub fn render() -> Option<Self> {
-        let values = [
-            "kafka.bootstrapServers=kafka-headless.kafka.svc:9092".to_owned(),
-            format!("advertised.host={NAME}"),
-            // For the eyes of the test.
-            "log.format=json".to_owned(),
-        ];
-        let mut helm = Helm::Four.command()?;
-        helm.args(["template", "portolan"]).arg(helm::chart());
-        helm.args(["--namespace", "kafka"]);
-        for value in values {
-            helm.arg("--set").arg(value);
-        }
-        let output = helm.output().expect("helm runs");
-        assert!(output.status.success(), "{output:?}");
-        let objects = String::from_utf8(output.stdout).expect("text");
-        let objects = serde_norway::Deserializer::from_str(&objects);
-        let objects = objects.map(|object| Value::deserialize(object).expect("YAML"));
-        let objects: Vec<Value> = objects.collect();
-        let find = |kind: &str| {
-            let is_it = |object: &&Value| {
-                object["kind"] == kind && object["metadata"]["name"] == "portolan"
-            };
-            objects.iter().find(is_it).expect(kind)
-        };
-        let config = &find("ConfigMap")["data"]["portolan.toml"];
-        let service = &find("Service")["spec"];
+        Self::with("{}")
+    }
+
+    /// The same with more values, as a text of YAML.
+    pub fn with(more: &str) -> Option<Self> {
+        let two = format!(
+            "{{kafka: {{bootstrapServers: 'kafka-headless.{NAMESPACE}.svc:9092'}}, advertised: {{host: {NAME}}}}}"
+        );
+        // For the eyes of the test.
+        let log = "{log: {format: json}}";
+        let rendered = Rendered::new(Helm::Four, NAMESPACE, &[&two, log, more])?;
+        let service = &rendered.service()["spec"];
         assert_eq!(service["type"], "LoadBalancer");
         let ports = service["ports"].as_array().expect("a list").iter();
         let ports = ports.map(|port| {
@@ -58,11 +44,22 @@ impl Chart {
             let name = port["name"].as_str().expect("a name").to_owned();
             (name, u16::try_from(number).expect("a port"))
         });
+        let pod = kubelet::parsed(rendered.pod());
         Some(Chart {
-            config: config.as_str().expect("a text").to_owned(),
             ports: ports.collect(),
-            pod: find("Deployment")["spec"]["template"]["spec"].clone(),
+            pod: pod.unwrap_or_else(|error| panic!("{error}\n{:#}", rendered.pod())),
+            rendered,
         })
+    }
+
+    /// All objects.
+    pub fn rendered(&self) -> &Rendered {
+        &self.rendered
+    }
+
+    /// The file in the ConfigMap.
+    pub fn config(&self) -> &str {
+        self.rendered.config()
     }
 
     /// The port of the Service with this name.
@@ -71,26 +68,21 @@ impl Chart {
         *port.unwrap_or_else(|| panic!("the Service has no port {name}"))
     }
 
+    /// The port of the Service for a node.
+    pub fn node_port(&self, id: i32) -> u16 {
+        self.port(&format!("node-{id}"))
+    }
+
     /// How many dots a name needs to be looked for as it is: what the pod says, or Kubernetes.
     pub fn ndots(&self) -> u8 {
-        let mut options = self.pod["dnsConfig"]["options"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        let ndots = options.find(|option| option["name"] == "ndots");
-        let number = |option: &Value| option["value"].as_str().expect("a text").parse();
-        ndots.map_or(NDOTS, |option| number(option).expect("a number"))
+        kubelet::ndots(&self.pod)
     }
 
     /// The arguments of the container, where its file is this one.
     pub fn arguments(&self, config: &str) -> Vec<String> {
-        let arguments = self.container()["args"].as_array().expect("a list").iter();
-        let arguments = arguments.map(|argument| argument.as_str().expect("a text").to_owned());
-        let arguments: Vec<String> = arguments.collect();
-        assert_eq!(
-            arguments,
-            ["run", "--config", "/etc/portolan/config/portolan.toml"]
-        );
+        let arguments = &self.pod.containers[0].args;
+        let file = "/etc/portolan/config/portolan.toml";
+        assert_eq!(*arguments, ["run", "--config", file]);
         vec![
             arguments[0].clone(),
             arguments[1].clone(),
@@ -99,29 +91,26 @@ impl Chart {
     }
 
     /// The user that the container runs as.
-    pub fn user(&self) -> u64 {
-        let context = &self.pod["securityContext"];
-        assert_eq!(context["runAsUser"], context["runAsGroup"]);
-        assert_eq!(context["runAsNonRoot"], true);
-        context["runAsUser"].as_u64().expect("a user")
+    pub fn user(&self) -> u32 {
+        let context = &self.pod.security_context;
+        assert_eq!(context.run_as_user, context.run_as_group);
+        assert_eq!(context.run_as_non_root, Some(true));
+        context.run_as_user.expect("a user")
     }
 
     /// What the container may do, as words before a command that give everything else away by the calls that a container runtime
     /// makes. Of a profile for seccomp nothing is played.
     pub fn security_context(&self) -> Vec<String> {
-        let context = &self.container()["securityContext"];
-        assert_eq!(context["capabilities"], json!({"drop": ["ALL"]}));
-        assert_eq!(context["allowPrivilegeEscalation"], false);
-        assert_eq!(context["readOnlyRootFilesystem"], true);
+        let context = &self.pod.containers[0].security_context;
+        assert_eq!(context.capabilities.drop, ["ALL"]);
+        assert!(context.capabilities.add.is_empty());
+        assert!(!context.allow_privilege_escalation);
+        assert!(context.read_only_root_filesystem);
         let user = self.user();
         let words = format!(
             "unshare --user --map-user={user} --map-group={user} --keep-caps \
              setpriv --pdeathsig KILL --bounding-set=-all --inh-caps=-all --ambient-caps=-all --no-new-privs"
         );
         words.split_whitespace().map(str::to_owned).collect()
-    }
-
-    fn container(&self) -> &Value {
-        &self.pod["containers"][0]
     }
 }

@@ -115,7 +115,8 @@ impl Machine {
         assert!(output.status.success(), "{script}\n{output:?}");
     }
 
-    fn pid(&self) -> u32 {
+    /// The process that keeps its namespaces.
+    pub fn pid(&self) -> u32 {
         self.keeper.id()
     }
 }

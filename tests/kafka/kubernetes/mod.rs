@@ -32,14 +32,15 @@
 //! | the address 203.0.113.10 on Portolan's second interface | a Service of type LoadBalancer. It hands on bytes: nothing of it is left to play |
 //! | another machine, with a line in its hosts file ([`outside`]) | the internet, and the DNS record that leads to the load balancer |
 //!
-//! What is not played: that the balancer opens no port but the Service's, several replicas behind the balancer (`rolling.rs` does it with HAProxy), TLS (`tls/`), the image itself.
+//! What is not played: that the balancer opens no port but the Service's, several replicas behind the balancer (`rolling.rs` does it with HAProxy), TLS (`tls/`), the image itself, which
+//! has containers in this network in `image.rs`.
 //! Run it alone by `cargo test --test kafka kubernetes`; with `-- --nocapture` it shows when each step began. It needs no root, and the
 //! machine's own network is not touched ([`node`] says why).
 
-mod chart;
-mod machine;
-mod node;
-mod outside;
+pub mod chart;
+pub mod machine;
+pub mod node;
+pub mod outside;
 mod pods;
 mod portolan;
 mod steps;
@@ -52,6 +53,7 @@ use crate::toolchain::KAFKA_4;
 use crate::traffic::Load;
 
 use chart::Chart;
+use node::Rights;
 use outside::{Outside, access};
 pub use pods::Pods;
 use portolan::Portolan;
@@ -71,11 +73,12 @@ fn one_address_is_all_that_clients_need() {
         return;
     };
     if !node::is_here() {
-        if !node::can_be_made() {
+        if !node::can_be_made(Rights::Anybody) {
             return;
         }
         let _one_at_a_time = cluster::one_at_a_time();
-        return node::run_inside("kubernetes::one_address_is_all_that_clients_need");
+        let test = "kubernetes::one_address_is_all_that_clients_need";
+        return node::run_inside(Rights::Anybody, test, &[]);
     }
     let begin = Instant::now();
     let tell = |what: &str| eprintln!("{:3} s  {what}", begin.elapsed().as_secs());
@@ -125,7 +128,7 @@ impl World {
             let topic = format!("load-{n}");
             self.cluster.create_topic(&topic, 6);
             let program = program.on(&self.outside.words());
-            let access = access(&self.portolan, self.cluster.ids());
+            let access = access(self.portolan.chart(), self.cluster.ids());
             let traffic = program.start_traffic_by(&access, &topic, &[]);
             (topic, traffic)
         });

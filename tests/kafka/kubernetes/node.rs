@@ -1,29 +1,42 @@
-//! The Kubernetes node that all pods are on. The test is run a second time, inside a user namespace, in which whoever runs it is root over
-//! networks and mounts of its own, and over nothing else: no privilege is needed, nobody outside sees an address, a route or a mount,
-//! and all of it goes when the last process in it does.
+//! The Kubernetes node that all pods are on. The test is run a second time, with networks and mounts of its own: nobody outside sees an
+//! address, a route or a mount, and all of it goes when the last process in it does. It needs no privilege, since it is in a user
+//! namespace, in which whoever runs it is root and over nothing else; but for containers, which want other users, too.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::common::kubelet;
 use crate::common::tools;
+
+use super::chart::NAMESPACE;
 
 /// Is set where the test runs for the second time.
 const INSIDE: &str = "PORTOLAN_TEST_IS_THE_NODE";
 
-/// The namespaces of the node. What is run there ends with whoever runs it.
-const NAMESPACES: [&str; 8] = [
-    "unshare",
-    "--user",
-    "--map-root-user",
-    "--net",
-    "--mount",
-    "setpriv",
-    "--pdeathsig",
-    "KILL",
-];
+/// Who may make a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// Anybody, who is root there and nowhere else. There is no other user.
+    Anybody,
+    /// Root alone, who is so there, too, and may have containers with users of their own.
+    Root,
+}
+
+impl Rights {
+    /// A command in the namespaces of the node, without its words. What is run there ends with whoever runs it.
+    fn command(self) -> Command {
+        let mut command = Command::new("unshare");
+        if self == Rights::Anybody {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--net", "--mount", "setpriv", "--pdeathsig", "KILL"]);
+        command
+    }
+}
 
 /// The bridge that pods are connected to, as network plugins call it.
 pub const BRIDGE: &str = "cni0";
@@ -44,15 +57,11 @@ pub const NDOTS: u8 = 5;
 
 /// What kubelet writes into a pod of the namespace `kafka`.
 pub fn resolv_conf(ndots: u8) -> String {
-    format!(
-        "nameserver {CLUSTER_DNS}\n\
-         search kafka.svc.cluster.local svc.cluster.local cluster.local\n\
-         options ndots:{ndots}\n"
-    )
+    kubelet::resolv_conf(CLUSTER_DNS, NAMESPACE, ndots)
 }
 
 /// Whether this machine lets us make what we need. Where it does not the test must return: it was said loudly that it is skipped.
-pub fn can_be_made() -> bool {
+pub fn can_be_made(rights: Rights) -> bool {
     let tools = [
         "ip", "unshare", "nsenter", "setpriv", "mount", "hostname", "bash", "getent",
     ];
@@ -60,8 +69,8 @@ pub fn can_be_made() -> bool {
         return false;
     }
     let script = "ip link add cni0 type bridge && ip link add veth0 type veth peer name veth1 && mount --bind /etc/hosts /etc/resolv.conf";
-    let output = Command::new(NAMESPACES[0])
-        .args(&NAMESPACES[1..])
+    let output = rights
+        .command()
         .args(["sh", "-c", script])
         .output()
         .expect("unshare runs");
@@ -77,13 +86,14 @@ pub fn is_here() -> bool {
     env::var_os(INSIDE).is_some()
 }
 
-/// Runs the test of this name again inside, and fails if it fails.
-pub fn run_inside(test: &str) {
-    let output = Command::new(NAMESPACES[0])
-        .args(&NAMESPACES[1..])
+/// Runs the test of this name again inside, with more variables, and fails if it fails.
+pub fn run_inside(rights: Rights, test: &str, environment: &[(&str, &OsStr)]) {
+    let output = rights
+        .command()
         .arg(env::current_exe().expect("our own path"))
         .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "1")
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
         .expect("unshare runs");

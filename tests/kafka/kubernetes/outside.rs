@@ -10,9 +10,9 @@ use crate::node::kafkajs;
 use crate::python::{aiokafka, confluent_kafka, kafka_python};
 use crate::toolchain::{self, KAFKA_4};
 
+use super::chart::Chart;
 use super::machine::Machine;
 use super::node::CLUSTER_DNS;
-use super::portolan::Portolan;
 
 /// The name that clients are given: `advertised.host`.
 pub const NAME: &str = "kafka.example.com";
@@ -68,12 +68,12 @@ impl Outside {
 }
 
 /// What clients are given, and what they must be told where the cluster has these nodes.
-pub fn access(portolan: &Portolan, nodes: &[i32]) -> Access {
+pub fn access(chart: &Chart, nodes: &[i32]) -> Access {
     let brokers = nodes
         .iter()
-        .map(|&id| format!("{NAME}:{}", portolan.port(id)));
+        .map(|&id| format!("{NAME}:{}", chart.node_port(id)));
     Access {
-        bootstrap: format!("{NAME}:{}", portolan.bootstrap_port()),
+        bootstrap: format!("{NAME}:{}", chart.port("bootstrap")),
         brokers: brokers.collect::<Vec<String>>().join(","),
         sasl: None,
         tls: None,

@@ -89,6 +89,11 @@ impl Pods {
         self.set_published(id, false);
     }
 
+    /// Another name that the DNS server knows from now on.
+    pub fn name(&self, name: &str, address: Ipv4Addr) {
+        self.dns.set(name, &[&address.to_string()]);
+    }
+
     /// How often somebody asked for the address of a pod.
     pub fn asked_for(&self, id: i32) -> usize {
         self.dns.asked(&internal_host(id))

@@ -40,7 +40,7 @@ impl Portolan {
         machine.run("mount -o remount,bind,ro /");
         let dir = tempfile::tempdir().expect("a temporary directory");
         let config = dir.path().join("portolan.toml");
-        fs::write(&config, &chart.config).expect("it is ours");
+        fs::write(&config, chart.config()).expect("it is ours");
         let words = [machine.words(), chart.security_context()].concat();
         let arguments = chart.arguments(&config.display().to_string());
         let portolan = Portolan {
@@ -54,9 +54,14 @@ impl Portolan {
         portolan
     }
 
+    /// What it was made of.
+    pub fn chart(&self) -> &Chart {
+        &self.chart
+    }
+
     /// The port of the Service for a node.
     pub fn port(&self, id: i32) -> u16 {
-        self.chart.port(&format!("node-{id}"))
+        self.chart.node_port(id)
     }
 
     /// The port of the Service that clients bootstrap from.
@@ -90,7 +95,7 @@ impl Portolan {
     /// Fails if it was told anything new, which is what a restart would be for.
     pub fn assert_left_alone(&self) {
         let now = fs::read_to_string(&self.config).expect("it is ours");
-        assert_eq!(now, self.chart.config);
+        assert_eq!(now, self.chart.config());
         let series = "portolan_config_reloads_total{result=\"success\"}";
         assert_eq!(self.proxy.metric(series), 0.0);
     }

@@ -50,7 +50,7 @@ pub fn clients_reach_one_address_and_know_one_name(world: &World) {
 
 /// Each creates a topic, writes, reads in a group, and is told all brokers by the one name it knows; see clients/README.md.
 pub fn every_client_does_all_of_its_work(world: &World, programs: &[Program]) {
-    let access = access(&world.portolan, world.cluster.ids());
+    let access = access(world.portolan.chart(), world.cluster.ids());
     thread::scope(|scope| {
         for (n, program) in programs.iter().enumerate() {
             let program = program.clone().on(&world.outside.words());
@@ -149,7 +149,7 @@ pub fn a_broker_joins_that_has_a_port(world: &mut World, load: &Load) {
     let program = franz_go().unwrap_or_else(|| Program::java(KAFKA_4));
     let program = program.on(&world.outside.words());
     let traffic = program.start_traffic_by(
-        &access(&world.portolan, cluster.ids()),
+        &access(world.portolan.chart(), cluster.ids()),
         "led-by-the-fourth",
         &[],
     );

@@ -40,9 +40,12 @@ fn pods_of_the_chart_serve_real_clients_without_any_right() {
     if !toolchain::available(&["java", "javac", "mvn"]) || !Pod::possible() {
         return;
     }
-    let (Some(built), Some(two_values), Some(with_tls)) =
-        (image::built(), Chart::render(), Chart::with(TLS))
-    else {
+    let (Some(built), Some(two_values), Some(by_service), Some(with_tls)) = (
+        image::built(),
+        Chart::render(),
+        Chart::with(FROM_SERVICE),
+        Chart::with(TLS),
+    ) else {
         return;
     };
     toolchain::jars(KAFKA_4);
@@ -61,14 +64,17 @@ fn pods_of_the_chart_serve_real_clients_without_any_right() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     node::set_up(dir.path());
     let world = World::start(built, java);
-    two_values_are_enough(&world, &two_values);
+    two_values_are_enough(&world, &two_values, &by_service);
     tls_has_a_key_that_nobody_else_may_read_and_that_is_replaced(&world, &with_tls);
 }
+
+/// A test that knows no other name than that of the Service.
+const FROM_SERVICE: &str = "{advertised: {host: '', fromService: true}}";
 
 /// Clients over TLS with a Secret, and a test that knows who signed what is in it. Nobody has to wait for load balancers.
 const TLS: &str = "{tls: {client: {existingSecret: portolan-tls}}, test: {caSecret: portolan-ca}, drain: {lameDuck: 1s}}";
 
-fn two_values_are_enough(world: &World, chart: &Chart) {
+fn two_values_are_enough(world: &World, chart: &Chart, by_service: &Chart) {
     let mut objects = chart.rendered().objects().clone();
     let mut release = world.install(chart, &objects);
     release.assert_is_alive_and_ready();
@@ -86,6 +92,7 @@ fn two_values_are_enough(world: &World, chart: &Chart) {
         assert!(bytes > MEGABYTES, "{direction}: {bytes}");
     }
     assert_helm_test_is_content(world, chart, &objects);
+    assert_helm_test_is_content(world, by_service, &objects);
     look_at_memory(&release);
 
     // A ConfigMap that is replaced is read by who asks for that; the chart makes new pods instead.

@@ -53,7 +53,9 @@ impl World {
         let portolan = machine("portolan", PORTOLAN);
         outside.connect_to(&portolan);
         let test = machine("portolan-test", TEST);
-        // As external-dns does it, and kube-proxy, which leads to the pod what is for its balancer.
+        // As the cluster's own DNS does it, and external-dns; and kube-proxy, which leads to the pod what is for its balancer.
+        let service = format!("portolan.{NAMESPACE}.svc.cluster.local");
+        brokers.pods().name(&service, PORTOLAN);
         brokers.pods().name(NAME, BALANCER);
         test.run(&format!("ip route add {BALANCER} via {PORTOLAN}"));
         World {

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::common::objects::parsed;
-use crate::control_plane::shared;
+use crate::control_plane::{ControlPlane, shared};
+use crate::custom_resources;
 use crate::rendered::{TWO, set, templated, ways};
 
 /// The pod that the controllers of a whole cluster would make of a Deployment.
@@ -25,7 +26,11 @@ fn deployment(text: &str) -> Value {
 
 #[test]
 fn every_object_is_taken_and_so_is_the_pod() {
-    let Some(cluster) = shared() else { return };
+    // Of its own, for some choose node ports, which namespaces share.
+    let Some(cluster) = ControlPlane::start() else {
+        return;
+    };
+    custom_resources::install(&cluster);
     let Some(ways) = ways() else { return };
     let kubectl = cluster.admin();
     for way in &ways {
@@ -43,6 +48,8 @@ fn every_object_is_taken_and_so_is_the_pod() {
             "{}",
             way.name
         );
+        let namespace = format!("--namespace={}", way.name);
+        kubectl.run(&["delete", "services", "--all", &namespace]);
     }
 }
 

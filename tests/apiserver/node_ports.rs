@@ -5,6 +5,37 @@ use std::collections::BTreeSet;
 use crate::control_plane::ControlPlane;
 use crate::rendered::{TWO, set, templated};
 
+#[test]
+fn node_ports_that_are_chosen_are_given_once_and_from_the_range_only() {
+    let Some(cluster) = ControlPlane::start() else {
+        return;
+    };
+    let kubectl = cluster.admin();
+    let chosen = |namespace: &str, port: u16| {
+        let port = format!("service.nodePorts.bootstrap={port}");
+        let text = templated(namespace, &set(&[&TWO[..], &[&port]].concat()))?;
+        kubectl.strict_namespace(namespace);
+        Some(kubectl.try_apply(namespace, &text))
+    };
+    let Some(done) = chosen("first", 30_010) else {
+        return;
+    };
+    done.expect("they are free");
+    let service = kubectl.get("first", "service/portolan");
+    let ports = service["spec"]["ports"].as_array().expect("ports").iter();
+    let given = ports.map(|port| port["nodePort"].as_u64().expect("a number"));
+    assert!(given.eq(30_010..=30_026), "{service}");
+    // As docs/deploy/troubleshooting.md quotes them.
+    for (namespace, port, says) in [
+        ("second", 30_026, "provided port is already allocated"),
+        ("third", 29_999, "provided port is not in the valid range"),
+    ] {
+        let refused = chosen(namespace, port).expect("there was Helm");
+        let said = refused.expect_err("nobody can have them");
+        assert!(said.contains(says), "{said}");
+    }
+}
+
 /// As many brokers as the chart lets one have.
 const MOST: usize = 1000;
 

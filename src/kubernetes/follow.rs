@@ -7,11 +7,13 @@
 //! an hour, a round ends after five minutes at the latest.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use http_body_util::LengthLimitError;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, WatchEvent, WatchParams};
 use kube::core::Status;
@@ -113,19 +115,21 @@ where
         name: &service.name,
     };
     let api: Api<Service> = Api::namespaced(client, place.namespace);
-    let in_time = |answer| match answer {
-        Ok(answer) => answer,
-        Err(_) => Err(unanswered()),
+    let get = async || {
+        let answer = api.get(place.name);
+        let answer = timeout(PATIENCE, answer).await.map_err(|_| unanswered())?;
+        answer.map_err(|error| place.failure(error))
     };
-    let read = async { api.get(place.name).await.map_err(|e| place.failure(e)) };
-    let service = in_time(timeout(PATIENCE, read).await)?;
-    note(found, address(&service)?);
+    let read = get().await?;
+    note(found, place.address(&read)?);
     let only = WatchParams::default()
         .fields(&format!("metadata.name={}", place.name))
         .timeout(WATCH_SECONDS);
     let begin = async { api.watch(&only, NOW).await };
     let events = match timeout(PATIENCE, begin).await {
-        Ok(events) => events.map_err(|error| place.failure(error))?,
+        Ok(Ok(events)) => events,
+        Ok(Err(kube::Error::Api(status))) => return place.over(*status),
+        Ok(Err(error)) => return Err(place.failure(error)),
         Err(_) => return Err(unanswered()),
     };
     let mut events = pin!(events);
@@ -135,7 +139,8 @@ where
     loop {
         let event = match (timeout_at(until, events.try_next()).await, stage) {
             (Ok(event), _) => event,
-            (Err(_), Stage::Begins) => return Ok("it was not there when its watch began"),
+            // It may have gone since it was read.
+            (Err(_), Stage::Begins) => return get().await.and(Err(dumb("told nothing"))),
             (Err(_), Stage::Settles) => {
                 (stage, until) = (Stage::Lasts, end);
                 tell(News::Watched).await;
@@ -145,7 +150,11 @@ where
         };
         match event {
             Ok(Some(WatchEvent::Added(service) | WatchEvent::Modified(service))) => {
-                note(found, address(&service)?);
+                let address = place.address(&service)?;
+                // The API server that is watched may have heard less than the one that was read.
+                if stage != Stage::Begins || !is_older(&service, &read) {
+                    note(found, address);
+                }
                 if stage == Stage::Begins {
                     (stage, until) = (Stage::Settles, Instant::now() + SETTLED);
                 }
@@ -154,6 +163,12 @@ where
             Ok(Some(WatchEvent::Deleted(_))) => return Ok("the Service was deleted"),
             Ok(Some(WatchEvent::Error(status))) => return place.over(*status),
             Err(kube::Error::Api(status)) => return place.over(*status),
+            Err(error) if stage == Stage::Begins && is_too_long(&error) => {
+                return Err(place.failure(error));
+            }
+            Ok(None) | Err(kube::Error::ReadEvents(_)) if stage == Stage::Begins => {
+                return get().await.and(Err(dumb("ended before it told anything")));
+            }
             Ok(None) | Err(kube::Error::ReadEvents(_)) => return Ok("its connection ended"),
             Err(error) => return Err(place.failure(error)),
         }
@@ -169,6 +184,21 @@ enum Stage {
     Settles,
     /// It goes well.
     Lasts,
+}
+
+/// Whether the first is the second as it was before. Versions count up (KEP-5504); what is no number cannot be said to be older.
+fn is_older(first: &Service, second: &Service) -> bool {
+    let version = |service: &Service| {
+        service
+            .metadata
+            .resource_version
+            .as_ref()?
+            .parse::<u64>()
+            .ok()
+    };
+    let versions = version(first).zip(version(second));
+    first.metadata.uid == second.metadata.uid
+        && versions.is_some_and(|(first, second)| first < second)
 }
 
 /// What clients are told of a Service that has several addresses: the first that is a name, else the first.
@@ -200,7 +230,15 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// What ends a watch that had begun: that the API server has forgotten the version from which on it was asked is as it
+    /// The address of what was answered, if that is the Service.
+    fn address(&self, service: &Service) -> Result<Option<String>, Failure> {
+        match service.metadata.name.as_deref() == Some(self.name) {
+            true => address(service),
+            false => Err(no_service("it has another name, or none")),
+        }
+    }
+
+    /// What ends a watch, or keeps it from beginning: that the API server has forgotten the version from which on it was asked is as it
     /// should be.
     fn over(&self, status: Status) -> Result<&'static str, Failure> {
         match status.code {
@@ -212,11 +250,9 @@ impl Place<'_> {
     fn failure(&self, error: kube::Error) -> Failure {
         match error {
             kube::Error::Api(status) => self.refused(&status),
-            kube::Error::SerdeError(error) => Failure {
-                reason: Failure::BAD_ANSWER,
-                message: format!("the answer is no Service: {error}"),
-                remedy: "see what answers at the API server's address".to_owned(),
-            },
+            kube::Error::SerdeError(error) => no_service(&error.to_string()),
+            kube::Error::FromUtf8(error) => no_service(&error.to_string()),
+            error if is_too_long(&error) => no_service("it is too long"),
             error => Failure {
                 reason: Failure::UNREACHABLE,
                 message: whole(&error),
@@ -263,6 +299,35 @@ impl Place<'_> {
 }
 
 const UNREACHABLE: &str = "it is tried again; if it lasts, see whether a NetworkPolicy keeps this pod from the API server";
+
+fn no_service(why: &str) -> Failure {
+    Failure {
+        reason: Failure::BAD_ANSWER,
+        message: format!("the answer is no Service: {why}"),
+        remedy: "see what answers at the API server's address".to_owned(),
+    }
+}
+
+fn is_too_long(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// A watch that does not begin with the Service as it is.
+fn dumb(why: &str) -> Failure {
+    Failure {
+        reason: Failure::UNREACHABLE,
+        message: format!("its watch {why}, so changes are found only when it is read again"),
+        remedy: "it is tried again; if it lasts, see whether what is between this pod and the API server holds answers back or ends them"
+            .to_owned(),
+    }
+}
 
 fn unanswered() -> Failure {
     Failure {

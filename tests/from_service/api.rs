@@ -41,10 +41,16 @@ pub enum Manner {
     GoneEvent,
     /// The Service is deleted after it was read and before it is watched.
     GoneBetween,
-    /// Answers that are no JSON, and some that is no Service.
-    Garbage,
-    /// The same in watches alone.
-    GarbageEvents,
+    /// Each answer is this.
+    Says(u16, &'static str),
+    /// The same, but for reads.
+    SaysWatches(u16, &'static str),
+    /// Answers without an end.
+    Endless,
+    /// The same, but for reads.
+    EndlessWatches,
+    /// A watch begins and tells nothing.
+    Dumb,
 }
 
 /// What it has seen.
@@ -85,11 +91,16 @@ impl Api {
     /// With a Service that has these entries in `status.loadBalancer.ingress`; `None` if this machine cannot have a proxy in what
     /// looks like a pod.
     pub fn start(ingress: Value) -> Option<Self> {
+        Api::start_as(&["127.0.0.1", "localhost"], ingress)
+    }
+
+    /// The same with a certificate for other names.
+    pub fn start_as(names: &[&str], ingress: Value) -> Option<Self> {
         if !can_mount() {
             return None;
         }
         let authority = Authority::new("Kubernetes");
-        let own = authority.server(&["127.0.0.1", "localhost"]);
+        let own = authority.server(names);
         let chain = CertificateDer::pem_slice_iter(own.chain_pem().as_bytes());
         let chain = chain.collect::<Result<_, _>>().expect("PEM");
         let key = PrivateKeyDer::from_pem_slice(own.key_pem().as_bytes()).expect("PEM");
@@ -264,8 +275,10 @@ fn answer(stream: &mut Stream, request: Seen, state: &Mutex<State>) -> io::Resul
         Manner::ForbidsWatch if watches => forbidden(stream, "watch"),
         Manner::KnowsNone => status(stream, 404, "services \"lb\" not found"),
         Manner::Gone if watches => status(stream, 410, "too old resource version"),
-        Manner::Garbage => whole(stream, 200, "{\"kind\":\"Service\",\"status\":[]} <html>"),
-        Manner::GarbageEvents if watches => whole(stream, 200, "<html>no event</html>\n"),
+        Manner::Says(code, body) => whole(stream, code, body),
+        Manner::SaysWatches(code, body) if watches => whole(stream, code, body),
+        Manner::Endless => endless(stream),
+        Manner::EndlessWatches if watches => endless(stream),
         _ if watches => watch(stream, query, manner, state),
         _ => {
             let text = service(&lock(state)).to_string();
@@ -308,7 +321,7 @@ fn watch(stream: &mut Stream, query: &str, manner: Manner, state: &Mutex<State>)
         if cuts != began {
             break Err(io::ErrorKind::ConnectionAborted.into());
         }
-        if version != Some(now) && manner != Manner::GoneBetween {
+        if version != Some(now) && !matches!(manner, Manner::GoneBetween | Manner::Dumb) {
             let kind = if version.is_none() {
                 "ADDED"
             } else {
@@ -324,6 +337,15 @@ fn watch(stream: &mut Stream, query: &str, manner: Manner, state: &Mutex<State>)
     };
     lock(state).watches -= 1;
     outcome
+}
+
+/// Until nobody reads it any more.
+fn endless(stream: &mut Stream) -> io::Result<()> {
+    let stream = stream.get_mut();
+    stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+    loop {
+        write!(stream, "10000\r\n{}\r\n", " ".repeat(0x10000))?;
+    }
 }
 
 fn event(stream: &mut Stream, kind: &str, object: &Value) -> io::Result<()> {

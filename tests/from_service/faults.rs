@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::api::{Api, Manner};
+use crate::api::{Api, Manner, NAME, NAMESPACE};
 use crate::common::proxy::wait_until;
-use crate::{Place, UNREAD, hostname, told};
+use crate::{Place, UNREAD, account, broker, cluster, hostname, start, told};
 
 #[test]
 fn a_role_that_is_missing_is_named_once_and_tried_again() {
@@ -151,7 +151,10 @@ fn answers_that_are_no_service_change_nothing() {
     let Some(api) = Api::start(hostname("one.example.com")) else {
         return;
     };
-    api.behave(Manner::Garbage);
+    api.behave(Manner::Says(
+        200,
+        "{\"kind\":\"Service\",\"status\":[]} <html>",
+    ));
     let place = Place::start(&api);
     place.wait_for_failure("bad_answer");
     assert!(!place.known());
@@ -159,7 +162,7 @@ fn answers_that_are_no_service_change_nothing() {
     place.wait_until_told("one.example.com");
     let before = place.failures("bad_answer");
     api.wait_for_watch();
-    api.behave(Manner::GarbageEvents);
+    api.behave(Manner::SaysWatches(200, "<html>no event</html>\n"));
     wait_until("more of it", || place.failures("bad_answer") > before);
     // Nor what is an event of a Service whose address nobody can dial.
     api.set(hostname("0.0.0.0"));
@@ -171,6 +174,98 @@ fn answers_that_are_no_service_change_nothing() {
     assert_eq!(place.told(), "one.example.com");
     api.set(hostname("two.example.com"));
     place.wait_until_told("two.example.com");
+}
+
+#[test]
+fn what_is_between_may_answer_in_its_own_way() {
+    let Some(api) = Api::start(hostname("one.example.com")) else {
+        return;
+    };
+    for (manner, reason, says) in [
+        (
+            Manner::Says(429, "Too many requests\n"),
+            "api_error",
+            "the API server answered 429: Too many requests",
+        ),
+        (
+            Manner::SaysWatches(429, "Too many requests\n"),
+            "api_error",
+            "the API server answered 429: Too many requests",
+        ),
+        (
+            Manner::SaysWatches(503, ""),
+            "api_error",
+            "the API server answered 503: Service Unavailable",
+        ),
+        (
+            Manner::Says(401, "{\"message\":\"who?\"}"),
+            "unauthorized",
+            "the API server answered 401: who?",
+        ),
+        (
+            Manner::SaysWatches(401, "{\"message\":\"who?\"}"),
+            "unauthorized",
+            "the API server answered 401: who?",
+        ),
+        (
+            Manner::Says(200, "{}"),
+            "bad_answer",
+            "the answer is no Service: it has another name, or none",
+        ),
+        (
+            Manner::SaysWatches(200, ""),
+            "unreachable",
+            "its watch ended before it told anything, so",
+        ),
+        (Manner::Dumb, "unreachable", "its watch told nothing, so"),
+        (
+            Manner::Endless,
+            "bad_answer",
+            "the answer is no Service: it is too long",
+        ),
+        (
+            Manner::EndlessWatches,
+            "bad_answer",
+            "the answer is no Service: it is too long",
+        ),
+    ] {
+        // A new one, which is not tired of trying.
+        let place = Place::start(&api);
+        place.wait_until_told("one.example.com");
+        api.behave(manner);
+        wait_until(says, || {
+            let error = &place.service()["last_error"];
+            let text = error["message"].as_str().unwrap_or_default();
+            error["reason"] == reason && text.contains(says)
+        });
+        assert_eq!(place.told(), "one.example.com", "{manner:?}");
+        // Nothing of it is left.
+        api.behave(Manner::Right);
+        wait_until("it can be read", || place.service()["last_error"].is_null());
+    }
+}
+
+#[test]
+fn a_token_is_shown_to_nobody_who_is_not_the_api_server() {
+    let Some(api) = Api::start(hostname("one.example.com")) else {
+        return;
+    };
+    let other = Api::start(hostname("other.example.com")).expect("there was one");
+    let named = Api::start_as(&["127.0.0.2"], hostname("other.example.com")).expect("a third");
+    for (there, trusted) in [(&other, &api), (&named, &named)] {
+        let (broker, files) = (broker(), account(trusted));
+        let config = cluster("main", &broker, &format!("{NAMESPACE}/{NAME}"));
+        let place = Place {
+            proxy: start(there, &files, &config),
+            _broker: broker,
+            files,
+        };
+        let failure = place.wait_for_failure("unreachable");
+        let message = failure["message"].as_str().unwrap();
+        assert!(message.contains("certificate"), "{message}");
+        assert!(!place.known());
+        assert_eq!(there.seen(), []);
+    }
 }
 
 #[test]

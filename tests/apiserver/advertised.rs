@@ -2,6 +2,7 @@
 //! the API server knows of its Service, whatever becomes of either.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,6 +14,7 @@ use crate::common::objects::parsed;
 use crate::common::proxy::{Proxy, wait_until};
 use crate::control_plane::ControlPlane;
 use crate::kubectl::Kubectl;
+use crate::process::PATIENCE;
 use crate::rendered::{set, templated};
 use crate::roles::{FROM_SERVICE, released, token};
 
@@ -102,7 +104,7 @@ impl Pod {
 
     fn wait_until_told(&self, host: &str) {
         let known = "portolan_service_address_known{cluster=\"main\"}";
-        wait_until(host, || {
+        patiently(host, || {
             self.proxy.metric(known) == 1.0 && self.told() == host
         });
     }
@@ -116,10 +118,29 @@ impl Pod {
     /// Waits for another failure of this kind, and returns what is said of one.
     fn wait_for_failure(&self, reason: &str) -> Value {
         let before = self.failures(reason);
-        wait_until(reason, || self.failures(reason) > before);
-        let log = self.proxy.log();
-        let mut said = log.into_iter().filter(|line| line["reason"] == reason);
-        said.next_back().expect("it is said")
+        patiently(reason, || self.failures(reason) > before);
+        let mut said = None;
+        // It is counted first.
+        wait_until(reason, || {
+            let log = self.proxy.log().into_iter();
+            said = log.rev().find(|line| line["reason"] == reason);
+            said.is_some()
+        });
+        said.expect("it was found")
+    }
+
+    fn wait_until_it_is_read_again(&self) {
+        let text = "the Service can be read again";
+        patiently(text, || self.proxy.log_has(text));
+    }
+}
+
+/// Waits for what Portolan may try again only after half a minute, and an API server that may be as long about its start.
+fn patiently(what: &str, condition: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < PATIENCE, "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -181,7 +202,7 @@ fn clients_are_told_what_the_api_server_knows() {
     pod.repair();
     pod.balance(&json!([{"hostname": "again.example.com"}]));
     pod.wait_until_told("again.example.com");
-    pod.proxy.wait_for_log("the Service can be read again");
+    pod.wait_until_it_is_read_again();
 }
 
 #[test]
@@ -206,7 +227,7 @@ fn an_api_server_that_comes_back_is_asked_again_and_so_is_one_that_forbade_it() 
     assert_eq!(pod.told(), "one.example.com");
     assert_eq!(pod.proxy.get("/readyz").0, 200);
     cluster.start_server();
-    pod.proxy.wait_for_log("the Service can be read again");
+    pod.wait_until_it_is_read_again();
     pod.balance(&json!([{"hostname": "two.example.com"}]));
     pod.wait_until_told("two.example.com");
 

@@ -4,16 +4,17 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::common::cache::fingerprint;
 use crate::common::certificates::{Authority, write};
 use crate::common::toolbox;
 use crate::custom_resources;
 use crate::kubectl::Kubectl;
-use crate::process::{PATIENCE, Process, program};
+use crate::process::{PATIENCE, Process, machine};
 
 /// The ports that the API servers of this test binary may have: it wants a number, and these are given to no client.
 const PORTS: Range<u16> = 18_400..18_900;
@@ -52,7 +53,7 @@ impl ControlPlane {
         if !toolbox::ready() {
             return None;
         }
-        let program = program()?;
+        let program = machine()?;
         let dir = tempfile::tempdir().expect("a directory");
         let authority = Authority::new("Kubernetes");
         write(dir.path(), "ca.crt", authority.root_pem());
@@ -90,7 +91,7 @@ impl ControlPlane {
         }
     }
 
-    fn server(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
+    fn server(&self) -> MutexGuard<'_, Option<Process>> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -191,7 +192,7 @@ impl ControlPlane {
 
     /// kubectl of whom this token is of.
     pub(crate) fn with_token(&self, token: &str) -> Kubectl {
-        let name = format!("{}.conf", crate::common::cache::fingerprint(&[token]));
+        let name = format!("{}.conf", fingerprint(&[token]));
         write(self.dir.path(), &name, &self.kubeconfig(token));
         Kubectl::new(self.dir.path(), &name)
     }

@@ -10,13 +10,21 @@ use crate::common::toolbox::program;
 
 /// kubectl with the kubeconfig of somebody.
 pub(crate) struct Kubectl {
+    /// What stands before it, such as `nsenter`, to lead it elsewhere.
+    words: Vec<String>,
     kubeconfig: PathBuf,
     dir: PathBuf,
 }
 
 impl Kubectl {
     pub(crate) fn new(dir: &Path, kubeconfig: &str) -> Self {
+        Self::elsewhere(&[], dir, kubeconfig)
+    }
+
+    /// The same behind these words, which lead it elsewhere.
+    pub(crate) fn elsewhere(words: &[String], dir: &Path, kubeconfig: &str) -> Self {
         Kubectl {
+            words: words.to_vec(),
             kubeconfig: dir.join(kubeconfig),
             dir: dir.to_owned(),
         }
@@ -26,7 +34,8 @@ impl Kubectl {
     fn output(&self, arguments: &[&str], stdin: &str) -> Output {
         let mut command = Command::new("timeout");
         command
-            .arg("120")
+            .arg("300")
+            .args(&self.words)
             .arg(program("kubectl"))
             .args(arguments)
             .arg("--kubeconfig")

@@ -1,8 +1,8 @@
 //! What deploy/ has for Kubernetes, given to Kubernetes: its own API server with etcd behind it, both built from their sources, which
 //! says what it takes, keeps it, and guards it by roles.
 //!
-//! There are no controllers and no nodes: no pod is made of a Deployment, and none runs. With the feature `kubernetes` Portolan itself
-//! asks that API server for its address.
+//! In most tests there are no controllers and no nodes: no pod is made of a Deployment, and none runs. With the feature `kubernetes`
+//! Portolan itself asks that API server for its address. In `node` there is everything that a cluster has.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,8 +27,17 @@ mod advertised;
 mod control_plane;
 mod custom_resources;
 mod kubectl;
+mod node;
 mod node_ports;
 mod process;
 mod releases;
 mod rendered;
 mod roles;
+#[path = "../kafka/toolchain.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "brokers alone are needed here"
+)]
+mod toolchain;

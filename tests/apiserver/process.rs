@@ -1,4 +1,4 @@
-//! The program that is etcd and the API server, built once into the tests' cache, and what runs of it.
+//! The programs of a cluster, built once into the tests' cache, and what runs of them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,30 +10,46 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::common::cache::{cache, cached, fingerprint, run_tool};
 use crate::common::tools::{available, lacks};
 
-/// The program's module: which versions of Kubernetes and etcd it has is in go.mod alone.
-const MODULE: &str = "tests/apiserver/machine";
-
 /// How long one of its processes may take to come up or to end; the API server drains its connections.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The program. None where it cannot be had, which was then said as [`available`] says it.
-pub(crate) fn program() -> Option<PathBuf> {
-    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join(MODULE);
-    let [requirements, sums, source] = ["go.mod", "go.sum", "main.go"].map(|name| {
-        let text = fs::read_to_string(module.join(name));
-        text.expect("the module is in the tree")
-    });
-    // No tables for debuggers, which nobody reads. And what its own build writes into it: Helm asks an API server what version it is of.
-    let version = version(&requirements);
-    let minor = version.split('.').nth(1).expect("a minor version");
-    let place = "k8s.io/component-base/version";
-    let flags = format!(
-        "-ldflags=-s -w -X {place}.gitVersion={version} -X {place}.gitMajor=1 -X {place}.gitMinor={minor}"
-    );
-    let name = fingerprint(&[&requirements, &sums, &source, &flags]);
-    let name = format!("apiserver/{name}");
-    (cache().join(&name).is_dir() || can_build(&requirements))
-        .then(|| cached(&name, |dir| build(&module, &flags, dir)).join("machine"))
+/// etcd and Kubernetes' own parts, in one program: which versions they are of is in its go.mod alone. None where it cannot be had, which
+/// was then said as [`available`] says it.
+pub(crate) fn machine() -> Option<PathBuf> {
+    Some(built("machine", &["."])?.join("machine"))
+}
+
+/// A directory of containerd's programs, likewise.
+pub(crate) fn containerd() -> Option<PathBuf> {
+    let programs = ["containerd", "containerd-shim-runc-v2", "ctr"];
+    let packages = programs.map(|name| format!("github.com/containerd/containerd/v2/cmd/{name}"));
+    built("containerd", &packages.each_ref().map(String::as_str))
+}
+
+/// A directory of what is built of these packages of one of our modules.
+fn built(module: &str, packages: &[&str]) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apiserver");
+    let module = root.join(module);
+    let texts = ["go.mod", "go.sum", "main.go"].map(|name| fs::read_to_string(module.join(name)));
+    let texts = texts.map(Result::unwrap_or_default);
+    let [requirements, sums, source] = texts.each_ref().map(String::as_str);
+    // No tables for debuggers, which nobody reads.
+    let mut flags = "-ldflags=-s -w".to_owned();
+    if let Some(version) = version(requirements) {
+        // What its own build writes into it: Helm asks an API server what version it is of.
+        let minor = version.split('.').nth(1).expect("a minor version");
+        for (name, value) in [
+            ("gitVersion", version),
+            ("gitMajor", "1"),
+            ("gitMinor", minor),
+        ] {
+            flags.push_str(&format!(" -X k8s.io/component-base/version.{name}={value}"));
+        }
+    }
+    let name = [requirements, sums, source, &flags, &packages.concat()];
+    let name = format!("apiserver/{}", fingerprint(&name));
+    (cache().join(&name).is_dir() || can_build(requirements))
+        .then(|| cached(&name, |dir| build(&module, &flags, packages, dir)))
 }
 
 /// Whether there is Go, as new as a go.mod wants it.
@@ -59,18 +75,17 @@ fn can_build(requirements: &str) -> bool {
 }
 
 /// Which version of Kubernetes a go.mod requires.
-fn version(requirements: &str) -> &str {
+fn version(requirements: &str) -> Option<&str> {
     let mut lines = requirements.lines();
-    let version = lines.find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "));
-    version.expect("go.mod requires Kubernetes")
+    lines.find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
 }
 
-fn build(module: &Path, flags: &str, dir: &Path) {
+fn build(module: &Path, flags: &str, packages: &[&str], dir: &Path) {
     let mut go = Command::new("timeout");
     go.args(["3000", "go", "build", "-mod=readonly", "-trimpath"])
         .args(["-buildvcs=false", flags, "-o"])
-        .arg(dir.join("machine"))
-        .arg(".")
+        .arg(dir.join(""))
+        .args(packages)
         .env("CGO_ENABLED", "0")
         .env("GOFLAGS", "")
         .env("GOTOOLCHAIN", "local")

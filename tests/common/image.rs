@@ -173,7 +173,7 @@ fn blob(parts: &Path, descriptor: &Value) -> PathBuf {
 }
 
 impl Image {
-    /// The archive.
+    /// The OCI archive that it was built into.
     pub fn archive(&self) -> PathBuf {
         self.dir.path().join(NAME)
     }

@@ -108,14 +108,8 @@ impl Arrival {
         };
         let first = timeout_at(deadline, readable(&socket)).await;
         first.unwrap_or(Err(EndReason::BareConnect))?;
-        // Who was silent for long is not let in by what was in force before.
-        let cluster = self.live.load_full();
-        if !Arc::ptr_eq(&cluster, &self.cluster) {
-            self.cluster = cluster;
-            if permit.is_some() && !self.cluster.access.admits(self.client().ip()) {
-                return Err(EndReason::NotAllowed);
-            }
-        }
+        let is_known = permit.is_some();
+        self.look_again(is_known)?;
         if self.expects_header() != ProxyProtocolMode::Off {
             let header = timeout_at(deadline, self.read_header(&socket)).await;
             self.header = header.unwrap_or(Err(EndReason::FirstBytesTimeout))?;
@@ -133,18 +127,21 @@ impl Arrival {
                 admitted?
             }
         };
-        let tls = self.cluster.tls.clone();
-        // A server name may tell yet what the client dialled; else no word of it changes anything.
-        let may_tell = tls.is_some() && self.cluster.advertise == Advertise::Dialled;
-        if let Err(reason) = self.came(None)
-            && !may_tell
-        {
+        if self.came(None).is_err() {
             // Who says nothing, be it behind a header, is a health check, and wants no host to be told.
+            let silent = match self.may_tell() {
+                true => EndReason::TlsHandshakeTimeout,
+                false => EndReason::BareConnect,
+            };
             let first = timeout_at(deadline, readable(&socket)).await;
-            first.unwrap_or(Err(EndReason::BareConnect))?;
-            return Err(reason);
+            first.unwrap_or(Err(silent))?;
+            // A balancer sends its header at once, and the client behind it may wait for as long as the host takes to be known.
+            self.look_again(true)?;
+            if !self.may_tell() {
+                self.came(None)?;
+            }
         }
-        let Some(tls) = tls else {
+        let Some(tls) = self.cluster.tls.clone() else {
             return self.arrived(Stream::new(socket), self.route()?, None, permit);
         };
         let shaking = async {
@@ -157,6 +154,25 @@ impl Arrival {
         let shaken = shaken.map_err(|reason| reason.unless(|| self.is_loop(&socket)));
         let (channel, route, name) = shaken?;
         self.arrived(Stream::with_tls(socket, channel), route, name, permit)
+    }
+
+    /// Goes by what is in force now: who was silent for long is not let in by what was so before, and is not kept out by it
+    /// either. Whether the client may connect is asked anew where it is known who that is.
+    fn look_again(&mut self, is_known: bool) -> Result<(), EndReason> {
+        let cluster = self.live.load_full();
+        if Arc::ptr_eq(&cluster, &self.cluster) {
+            return Ok(());
+        }
+        self.cluster = cluster;
+        if is_known && !self.cluster.access.admits(self.client().ip()) {
+            return Err(EndReason::NotAllowed);
+        }
+        Ok(())
+    }
+
+    /// Whether a server name may tell yet what the client dialled. Else no word of it changes anything.
+    fn may_tell(&self) -> bool {
+        self.cluster.tls.is_some() && self.cluster.advertise == Advertise::Dialled
     }
 
     /// Whether this client is this process.

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, Socket, Type};
 
 use super::frames;
-use super::proxy::PATIENCE;
+use super::proxy::{PATIENCE, wait_until};
 use super::wire::Wire;
 
 /// A connected client.
@@ -90,6 +90,26 @@ impl Client {
     pub fn ask<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         let id = self.request(version, request);
         self.answer::<R>(id, version)
+    }
+
+    /// Waits until the peer, on this machine, has read what was sent, so that what follows comes for itself.
+    pub fn wait_until_taken(&self) {
+        let hex = |address: SocketAddr| match address {
+            SocketAddr::V4(v4) => {
+                let ip = u32::from_le_bytes(v4.ip().octets());
+                format!("{ip:08X}:{:04X}", v4.port())
+            }
+            SocketAddr::V6(_) => panic!("IPv4 only"),
+        };
+        let our_end = hex(self.local_address());
+        let waits = |line: &str| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            fields[2] == our_end && !fields[4].ends_with(":00000000")
+        };
+        wait_until("the peer to read", || {
+            let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+            !table.lines().any(waits)
+        });
     }
 
     /// The connection alone.

@@ -145,7 +145,7 @@ fn a_reload_begins_and_ends_it_and_nobody_is_cut_off() {
 }
 
 /// What a client goes by that trusts this authority. It sends no server name where it dials an IP address.
-fn trusting(authority: &Authority) -> Arc<ClientConfig> {
+pub fn trusting(authority: &Authority) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let root = CertificateDer::from_pem_slice(authority.root_pem().as_bytes()).expect("PEM");
     roots.add(root).expect("a root");

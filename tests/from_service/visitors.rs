@@ -4,10 +4,15 @@
 use serde_json::json;
 
 use crate::api::{Api, NAME};
+use crate::clusters::trusting;
+use crate::common::certificates::{Authority, Files};
 use crate::common::client::Client;
-use crate::common::proxy::wait_until;
+use crate::common::proxy::{Proxy, wait_until};
 use crate::common::wire::End;
 use crate::{Place, account, broker, cluster, hostname, refused, start, told};
+
+/// What a PROXY protocol header says is believed of the clients here.
+const BELIEVED: &str = "proxy_protocol = \"optional\"\nproxy_protocol_from = [\"127.0.0.1\"]";
 
 /// A proxy whose address is not known, with these lines in its cluster.
 fn without_address(api: &Api, lines: &str) -> Place {
@@ -29,11 +34,10 @@ fn a_connection_without_a_byte_is_a_bare_connect_and_no_fault() {
         return;
     };
     // Whatever they would be told: before TLS and PROXY protocol, too.
-    let believed = "proxy_protocol = \"optional\"\nproxy_protocol_from = [\"127.0.0.1\"]";
     for lines in [
         "",
-        believed,
-        &format!("advertise = \"dialled\"\n{believed}"),
+        BELIEVED,
+        &format!("advertise = \"dialled\"\n{BELIEVED}"),
     ] {
         let place = without_address(&api, lines);
         let proxy = &place.proxy;
@@ -82,7 +86,59 @@ fn who_has_come_before_the_address_and_speaks_after_it_is_served() {
     let mut client = Client::connect(proxy.bootstrap("main"));
     let series = "portolan_connections{cluster=\"main\",route=\"bootstrap\"}";
     proxy.wait_for_metric(series, 1.0);
-    api.set(hostname("lb.example.com"));
+    gets_its_address(&api, proxy);
+    assert_eq!(told(&mut client, proxy, "main"), ADDRESS);
+}
+
+#[test]
+fn so_is_who_has_said_nothing_but_a_header_before() {
+    for lines in [
+        BELIEVED.to_owned(),
+        BELIEVED.replace("optional", "required"),
+        format!("advertise = \"dialled\"\n{BELIEVED}"),
+    ] {
+        let Some(api) = Api::start(json!([])) else {
+            return;
+        };
+        let place = without_address(&api, &lines);
+        let proxy = &place.proxy;
+        let mut client = behind_a_balancer(proxy);
+        gets_its_address(&api, proxy);
+        assert_eq!(told(&mut client, proxy, "main"), ADDRESS, "{lines}");
+        assert!(!proxy.log_has("session ended: "), "{lines}");
+    }
+}
+
+#[test]
+fn so_is_who_does_not_say_even_by_tls_what_it_dialled() {
+    let Some(api) = Api::start(json!([])) else {
+        return;
+    };
+    let authority = Authority::new("Root of the proxy");
+    let directory = tempfile::tempdir().expect("a directory");
+    let identity = authority.server(&["127.0.0.1"]);
+    let Files { certificate, key } = identity.write(directory.path(), "proxy");
+    let tls = format!("tls = {{certificate = {certificate:?}, key = {key:?}}}");
+    let place = without_address(&api, &format!("advertise = \"dialled\"\n{BELIEVED}\n{tls}"));
+    let proxy = &place.proxy;
+    let client = behind_a_balancer(proxy);
+    gets_its_address(&api, proxy);
+    let mut client = client.secured(&trusting(&authority), "127.0.0.1");
+    assert_eq!(told(&mut client, proxy, "main"), ADDRESS);
+    assert!(!proxy.log_has("session ended: "));
+}
+
+const ADDRESS: &str = "lb.example.com";
+
+fn gets_its_address(api: &Api, proxy: &Proxy) {
+    api.set(hostname(ADDRESS));
     proxy.wait_for_metric("portolan_service_address_known{cluster=\"main\"}", 1.0);
-    assert_eq!(told(&mut client, proxy, "main"), "lb.example.com");
+}
+
+/// A client whose balancer has sent its header, which the proxy has read, and that is silent itself.
+fn behind_a_balancer(proxy: &Proxy) -> Client {
+    let mut client = Client::connect(proxy.bootstrap("main"));
+    client.send(b"PROXY UNKNOWN\r\n");
+    client.wait_until_taken();
+    client
 }

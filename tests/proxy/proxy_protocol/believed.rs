@@ -9,6 +9,7 @@ use crate::common::dns::Dns;
 use crate::common::frames;
 use crate::common::proxy::Proxy;
 use crate::headers::{AUTHORITY, v1, v2, v2_local};
+use crate::reload::Reloading;
 use crate::setup::{ADVERTISED_HOST, Setup, heartbeat, told_end, wait_for_ends};
 
 #[test]
@@ -133,4 +134,32 @@ fn a_proxy_that_dials_itself_is_recognised_whatever_a_header_says() {
     proxy.wait_for_end("main", "loop");
     let opened = "portolan_connections_total{cluster=\"main\",route=\"bootstrap\"}";
     assert_eq!(proxy.metric(opened), 2.0, "the client's and one of its own");
+}
+
+#[test]
+fn who_was_silent_behind_a_header_goes_by_what_is_in_force_when_it_speaks() {
+    let broker = Broker::answering(|request| Some(request.answer(&frames::metadata(12, &[0]))));
+    let served = setup(&broker, "optional").line("advertise = \"dialled\"");
+    let host = format!("advertised_host = {ADVERTISED_HOST:?}\n");
+    let refused = served.toml().replace(&host, "");
+    let reloading = Reloading::start(&refused);
+    let proxy = &reloading.proxy;
+    let behind_a_balancer = || {
+        let mut client = Client::connect(proxy.bootstrap("main"));
+        client.send(&v2_local());
+        client.wait_until_taken();
+        client
+    };
+    let mut client = behind_a_balancer();
+    reloading.reload(&served.toml());
+    let answer = client.ask(12, &MetadataRequest::default());
+    assert_eq!(answer.brokers[0].host.as_str(), ADVERTISED_HOST);
+
+    reloading.reload(&refused);
+    let mut client = behind_a_balancer();
+    reloading.reload(&served.line("deny = [\"127.0.0.0/8\"]").toml());
+    client.send(&heartbeat(1));
+    client.end();
+    proxy.wait_for_end("main", "not_allowed");
+    assert_eq!(proxy.ends("main", "no_advertised_host"), 0.0);
 }

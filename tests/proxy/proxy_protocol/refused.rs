@@ -1,11 +1,9 @@
 //! Headers that are none, that are missing, and that come from peers who are not believed.
 
-use std::net::SocketAddr;
-
 use super::{STRANGER, client_of, ended, setup};
 use crate::common::broker::Broker;
 use crate::common::client::Client;
-use crate::common::proxy::{Proxy, wait_until};
+use crate::common::proxy::Proxy;
 use crate::headers::{v2, v2_raw};
 use crate::setup::{heartbeat, told_end, wait_for_ends};
 
@@ -129,27 +127,6 @@ fn refused(proxy: &Proxy, bytes: &[u8], piece: usize, after: impl Fn(&Client)) {
     client.rest();
 }
 
-/// Waits until the proxy has read what was sent, so that what follows comes for itself.
-fn wait_until_taken(proxy: &Proxy, client: &Client) {
-    let hex = |address: SocketAddr| match address {
-        SocketAddr::V4(v4) => {
-            let ip = u32::from_le_bytes(v4.ip().octets());
-            format!("{ip:08X}:{:04X}", v4.port())
-        }
-        SocketAddr::V6(_) => panic!("IPv4 only"),
-    };
-    let proxys_end = hex(proxy.bootstrap("main"));
-    let clients_end = hex(client.local_address());
-    let waits = |line: &str| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        fields[1] == proxys_end && fields[2] == clients_end && !fields[4].ends_with(":00000000")
-    };
-    wait_until("the proxy to read", || {
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        !table.lines().any(waits)
-    });
-}
-
 #[test]
 fn a_header_that_stays_unfinished_runs_out_of_time() {
     let broker = Broker::start();
@@ -170,7 +147,7 @@ fn a_header_that_breaks_off_is_refused() {
     let broker = Broker::start();
     let proxy = setup(&broker, "optional").start();
     for (n, bytes) in [&b"PROXx"[..], b"\r\n\r\n\0\r\nQUIT!"].iter().enumerate() {
-        refused(&proxy, bytes, 1, |client| wait_until_taken(&proxy, client));
+        refused(&proxy, bytes, 1, Client::wait_until_taken);
         wait_for_ends(&proxy, "bad_proxy_header", n + 1);
     }
     let mut client = Client::connect(proxy.bootstrap("main"));

@@ -22,6 +22,8 @@ pub enum News {
         address: Option<String>,
         /// How many it had since the one before that were not worth telling, for it had them for so short a time.
         skipped: u64,
+        /// Whether it changes all the time, and not just in a few steps that come together, as where a load balancer is replaced.
+        flaps: bool,
     },
     /// It is watched, too: changes will be heard of.
     Watched,

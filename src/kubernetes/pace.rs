@@ -19,6 +19,12 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Who was silent for so long has nothing to make good.
 const CALM: Duration = Duration::from_secs(60);
 
+/// So many that are skipped at once are no replacement, which takes an address away and gives another.
+const MANY: u64 = 5;
+
+/// Where the pause has become so long, one that is skipped is not the first to come soon after another.
+const LONG: Duration = Duration::from_secs(8);
+
 /// What a Service was found to have last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Latest {
@@ -60,7 +66,13 @@ where
         }
         if let Some(address) = now.address.clone() {
             let skipped = now.changes - told.changes - 1;
-            tell(News::Address { address, skipped }).await;
+            let flaps = pace.flaps(skipped, Instant::now());
+            tell(News::Address {
+                address,
+                skipped,
+                flaps,
+            })
+            .await;
         }
         told = now;
         pace.step(Instant::now());
@@ -90,13 +102,22 @@ impl Default for Pace {
 impl Pace {
     /// One was told.
     fn step(&mut self, now: Instant) {
-        let is_soon = self.last.is_some_and(|last| now - last < CALM);
-        self.pause = match is_soon {
+        self.pause = match self.is_soon(now) {
             true => (self.pause * 2).min(LONGEST),
             false => FIRST,
         };
         self.last = Some(now);
         self.next = now + self.pause;
+    }
+
+    /// Whether one that comes now comes soon after the one before.
+    fn is_soon(&self, now: Instant) -> bool {
+        self.last.is_some_and(|last| now - last < CALM)
+    }
+
+    /// Whether it changes all the time, if so many were skipped before the one that comes now.
+    fn flaps(&self, skipped: u64, now: Instant) -> bool {
+        skipped >= MANY || (skipped > 0 && self.is_soon(now) && self.pause >= LONG)
     }
 }
 
@@ -108,29 +129,43 @@ mod tests {
 
     use super::*;
 
-    type Told = Arc<Mutex<Vec<(Duration, Option<String>, u64)>>>;
+    type Told = Arc<Mutex<Vec<(Duration, News)>>>;
 
     /// What is told, and when, of what `happens`. The clock is the test's own.
-    async fn told(happens: impl AsyncFnOnce(&watch::Sender<Latest>)) -> Vec<(u64, String, u64)> {
+    async fn news(happens: impl AsyncFnOnce(&watch::Sender<Latest>)) -> Vec<(Duration, News)> {
         let (sender, receiver) = watch::channel(Latest::default());
         let (begin, all) = (Instant::now(), Told::default());
         let note = |news| {
-            let News::Address { address, skipped } = news else {
-                panic!("{news:?}");
-            };
-            let mut all = all.lock().unwrap();
-            all.push((begin.elapsed(), address, skipped));
+            all.lock().unwrap().push((begin.elapsed(), news));
             std::future::ready(())
         };
         tokio::select! {
             never = tell(receiver, &note) => match never {},
             () = async { happens(&sender).await; sleep(Duration::from_secs(3600)).await } => {}
         }
-        let all = all.lock().unwrap().clone();
-        let seconds = |(at, address, skipped): (Duration, Option<String>, u64)| {
-            (at.as_secs(), address.unwrap_or_default(), skipped)
-        };
-        all.into_iter().map(seconds).collect()
+        all.lock().unwrap().clone()
+    }
+
+    /// At which second which address is told, and how many were skipped before it.
+    async fn told(happens: impl AsyncFnOnce(&watch::Sender<Latest>)) -> Vec<(u64, String, u64)> {
+        let all = news(happens).await.into_iter();
+        let each = all.map(|(at, news)| match news {
+            News::Address {
+                address, skipped, ..
+            } => (at.as_secs(), address.unwrap_or_default(), skipped),
+            other => panic!("{other:?}"),
+        });
+        each.collect()
+    }
+
+    /// Of what is told: how many were skipped where it is said to change all the time.
+    async fn flaps(happens: impl AsyncFnOnce(&watch::Sender<Latest>)) -> Vec<u64> {
+        let all = news(happens).await.into_iter();
+        let flaps = all.filter_map(|(_, news)| match news {
+            News::Address { skipped, flaps, .. } => flaps.then_some(skipped),
+            other => panic!("{other:?}"),
+        });
+        flaps.collect()
     }
 
     fn of(told: &[(u64, &str, u64)]) -> Vec<(u64, String, u64)> {
@@ -211,5 +246,50 @@ mod tests {
         let all = told(happens).await;
         let last = &all[all.len() - 2..];
         assert_eq!(last, of(&[(140, "x", 0), (141, "y", 0)]));
+    }
+
+    /// Notes these addresses, a while apart each; an empty one is none.
+    async fn replace(sender: &watch::Sender<Latest>, addresses: &[&str], apart: Duration) {
+        for address in addresses {
+            note(sender, (!address.is_empty()).then(|| (*address).into()));
+            sleep(apart).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_is_replaced_does_not_change_all_the_time() {
+        let apart = Duration::from_millis(100);
+        for addresses in [
+            // In one go, and a few times in a pause.
+            &["a", "", "b"][..],
+            &["a", "b", "c"],
+            &["a", "", "b", "", "c", "d"],
+        ] {
+            let all = news(async |sender| replace(sender, addresses, apart).await).await;
+            let skips = |(_, news): &(_, News)| matches!(news, News::Address { skipped: 1.., .. });
+            assert!(all.iter().any(skips), "{all:?}");
+            let flaps = flaps(async |sender| replace(sender, addresses, apart).await).await;
+            assert_eq!(flaps, [0; 0], "{addresses:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_comes_and_goes_changes_all_the_time() {
+        let apart = Duration::from_millis(100);
+        let many = ["a", "b", "c", "d", "e", "f", "g"];
+        let at_once = flaps(async |sender| replace(sender, &many, apart).await).await;
+        assert_eq!(at_once, [5]);
+        // Few at a time, and for long.
+        let apart = Duration::from_millis(3500);
+        let slowly = flaps(async |sender| replace(sender, &many, apart).await).await;
+        assert_eq!(slowly, [1]);
+        // After a quiet minute it is a replacement again.
+        let later = flaps(async |sender| {
+            replace(sender, &["a", "b", "c", "d", "e"], LONG * 3).await;
+            sleep(CALM * 2).await;
+            note(sender, None);
+            note(sender, Some("f".to_owned()));
+        });
+        assert_eq!(later.await, [0; 0]);
     }
 }

@@ -164,8 +164,14 @@ impl Services {
                 followed.read(&cluster);
                 false
             }
-            News::Address { address, skipped } => {
-                followed.flaps(skipped, &cluster);
+            News::Address {
+                address,
+                skipped,
+                flaps,
+            } => {
+                if flaps {
+                    followed.flaps(skipped, &cluster);
+                }
                 match address {
                     None => {
                         let of_config = in_force.config().clusters.get(&name);
@@ -214,11 +220,8 @@ impl Followed {
         }
     }
 
-    /// Its address had changed so often that not all of it was told.
+    /// Its address changes so often that not all of it was told.
     fn flaps(&self, skipped: u64, cluster: &Cluster) {
-        if skipped == 0 {
-            return;
-        }
         let key = (cluster.name.clone(), FLAPS, Route::Bootstrap.into());
         if let Some(repeats) = cluster.faults.admit(key) {
             let (cluster, service) = (cluster.name.as_str(), &self.service);

@@ -123,6 +123,29 @@ fn of_an_address_that_changes_all_the_time_few_changes_are_told_and_the_last_alw
 }
 
 #[test]
+fn an_address_that_is_replaced_in_a_few_steps_does_not_change_all_the_time() {
+    let Some(api) = Api::start(hostname("start.example.com")) else {
+        return;
+    };
+    let place = Place::start(&api);
+    place.wait_until_told("start.example.com");
+    api.wait_for_watch();
+    for ingress in [
+        json!([]),
+        hostname("one.example.com"),
+        json!([]),
+        hostname("last.example.com"),
+    ] {
+        let before = api.events();
+        api.set(ingress);
+        wait_until("the event", || api.events() > before);
+    }
+    place.wait_until_told("last.example.com");
+    let flaps = "the address of the Service changes all the time";
+    assert!(!place.proxy.log_has(flaps));
+}
+
+#[test]
 fn an_address_that_goes_is_still_told_and_its_return_is_said() {
     let Some(api) = Api::start(json!([{"ip": "192.0.2.7"}])) else {
         return;

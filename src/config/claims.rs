@@ -15,8 +15,6 @@ pub(super) struct Claims {
     options: ParseOptions,
     bound: HashMap<u16, Vec<(IpAddr, String)>>,
     advertised: HashMap<(String, u16), String>,
-    /// By their names and ports, whatever the namespace.
-    of_services: HashMap<(String, u16), Vec<(ServiceName, String)>>,
     brokers: Vec<Broker>,
 }
 
@@ -31,19 +29,13 @@ struct Broker {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Told<'a> {
     Host(&'a str),
-    /// The address of a Service, of which it is only known that it is the same for all who read it there.
+    /// The address of a Service, of which it is only known that it is the same for all who call the Service the same. One
+    /// without a namespace is in the pod's own, which may be any: whether it is the same as one with a namespace is seen when
+    /// both have an address.
     Service(&'a ServiceName),
     /// What they dialled, at this cluster. Others may have the same ports at other hosts, which is for the load balancer to
     /// know.
     Dialled(&'a str),
-}
-
-/// Who has an advertised port already.
-#[derive(Debug)]
-pub(super) struct Owner {
-    pub(super) key: String,
-    /// It names the Service in another way, and may mean another one.
-    pub(super) is_guess: bool,
 }
 
 impl fmt::Display for Told<'_> {
@@ -101,45 +93,18 @@ impl Claims {
         found
     }
 
-    /// Takes a port that clients are told; `Some`: who has it already.
-    pub(super) fn advertise(&mut self, told: Told<'_>, port: u16, key: &str) -> Option<Owner> {
+    /// Takes a port that clients are told; `Some`: the key that has it already.
+    pub(super) fn advertise(&mut self, told: Told<'_>, port: u16, key: &str) -> Option<String> {
         if port == 0 {
             return None;
         }
+        // No host has such characters as the others.
         let host = match told {
             Told::Host(host) => host.to_ascii_lowercase(),
             Told::Dialled(cluster) => format!("({cluster})"),
-            Told::Service(service) => return self.advertise_service(service, port, key),
+            Told::Service(service) => format!("Service {service}"),
         };
-        let key = self.advertised.insert((host, port), key.to_owned())?;
-        Some(Owner {
-            key,
-            is_guess: false,
-        })
-    }
-
-    /// Without a namespace it is the pod's own, which may be that of any other of this name.
-    fn advertise_service(&mut self, service: &ServiceName, port: u16, key: &str) -> Option<Owner> {
-        let address = (service.name.clone(), port);
-        let owners = self.of_services.entry(address).or_default();
-        let is_same = |(other, _): &&(ServiceName, String)| other == service;
-        let may_be = |(other, _): &&(ServiceName, String)| {
-            other.namespace.is_none() || service.namespace.is_none()
-        };
-        let found = owners.iter().find(is_same);
-        let found = found.or_else(|| owners.iter().find(may_be));
-        let found = found.map(|(other, key)| match other == service {
-            true => Owner {
-                key: key.clone(),
-                is_guess: false,
-            },
-            false => Owner {
-                key: format!("{key} (as the Service {other})"),
-                is_guess: true,
-            },
-        });
-        owners.push((service.clone(), key.to_owned()));
-        found
+        self.advertised.insert((host, port), key.to_owned())
     }
 
     /// Notes where a broker is said to be, for [`refuse_loops`](Self::refuse_loops).

@@ -54,21 +54,15 @@ impl Ports<'_> {
         };
         let path = section.join(key);
         let mut told = Runs::default();
-        let mut guesses = false;
         for n in 0..count {
             let port = nth(advertised.unwrap_or(bound), n);
             if let Some(owner) = self.claims.advertise(self.told, port, &path) {
-                told.add(port, owner.key);
-                guesses |= owner.is_guess;
+                told.add(port, owner);
             }
         }
         for run in &told.0 {
             let problem = format!("{run} advertised{} by {} already", self.told, run.owner);
-            let mut remedy = remedy();
-            if guesses {
-                remedy += "; or, if they are two Services, write both as \"namespace/name\"";
-            }
-            reader.fault_at(section, key, problem, remedy);
+            reader.fault_at(section, key, problem, remedy());
         }
     }
 }

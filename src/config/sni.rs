@@ -110,9 +110,9 @@ fn claim_advertised<'n>(
     let mut taken = None;
     for host in hosts {
         if let Some(owner) = ports.claims.advertise(Told::Host(host), port, &path)
-            && owner.key != path
+            && owner != path
         {
-            taken.get_or_insert((host, owner.key));
+            taken.get_or_insert((host, owner));
         }
     }
     if let Some((host, owner)) = taken {

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::api::{Api, NAME};
+use crate::api::{Api, NAME, NAMESPACE};
 use crate::common::proxy::wait_until;
 use crate::{Place, account, broker, cluster, hostname, start};
 
@@ -105,4 +105,24 @@ fn other_ports_of_the_same_address_are_no_fault() {
             .log_has("the Service has an address, which clients are told")
     });
     place.proxy.assert_calm();
+}
+
+#[test]
+fn a_service_that_is_named_in_two_ways_is_found_when_it_has_its_address() {
+    let Some(api) = Api::start(json!([])) else {
+        return;
+    };
+    let (broker, files) = (broker(), account(&api));
+    let named =
+        |cluster_name: &str, service: &str| behind(&cluster(cluster_name, &broker, service), 9092);
+    let config = named("main", NAME) + &named("other", &format!("{NAMESPACE}/{NAME}"));
+    let proxy = start(&api, &files, &config);
+    proxy.wait_for_log("the Service has no address yet");
+    assert!(!proxy.log_has(CLASH));
+    api.set(hostname("lb.example.com"));
+    let line = proxy.wait_for_log(CLASH);
+    assert_eq!(
+        (&line["cluster"], &line["other"], &line["addresses"]),
+        (&json!("main"), &json!("other"), &json!(3))
+    );
 }

@@ -72,28 +72,25 @@ fn two(first: &str, second: &str) -> Result<(), String> {
 }
 
 #[test]
-fn two_names_that_may_be_of_one_service_are_told_so() {
-    for (first, second) in [
-        ("kafka/portolan", "portolan"),
-        ("portolan", "kafka/portolan"),
-    ] {
-        let faults = two(first, second).unwrap_err();
+fn only_what_is_called_the_same_is_certainly_one_service() {
+    for service in ["kafka/portolan", "portolan"] {
+        let faults = two(service, service).unwrap_err();
         assert!(
             faults.contains(&format!(
-                "port 9093 is advertised at the Service {second} by clusters.main.nodes[0].port (as the Service {first}) already"
+                "port 9093 is advertised at the Service {service} by clusters.main.nodes[0].port already"
             )),
             "{faults}"
         );
-        assert!(
-            faults.contains("choose another port; or, if they are two Services, write both as \"namespace/name\""),
-            "{faults}"
-        );
     }
-    let same = two("portolan", "portolan").unwrap_err();
-    assert!(!same.contains("as the Service"), "{same}");
-    assert!(!same.contains("if they are two"), "{same}");
-    assert_eq!(two("kafka/portolan", "other/portolan"), Ok(()));
-    assert_eq!(two("portolan", "kafka/other"), Ok(()));
+    for (first, second) in [
+        ("kafka/portolan", "other/portolan"),
+        ("portolan", "other"),
+        // The pod's own namespace may be another one.
+        ("kafka/portolan", "portolan"),
+        ("portolan", "kafka/portolan"),
+    ] {
+        assert_eq!(two(first, second), Ok(()), "{first} {second}");
+    }
 }
 
 fn portolan(arguments: &[&str]) -> Output {

@@ -19,8 +19,7 @@ use super::tools::{available, lacks};
 pub struct Container {
     id: String,
     bundle: TempDir,
-    /// Whether memory and threads are limited.
-    pub limited: bool,
+    limited: bool,
 }
 
 impl Container {
@@ -80,6 +79,11 @@ impl Container {
         thread::scope(|scope| scope.spawn(enter).join().expect("it was done"))
     }
 
+    /// Whether memory and threads are limited. Where not a test of these limits must return: it was said loudly that it is skipped.
+    pub fn is_limited(&self) -> bool {
+        self.limited || lacks("cgroups that can be written, to limit a container's memory")
+    }
+
     /// What runc knows of its use of memory and threads.
     pub fn usage(&self) -> Value {
         let output = self.runc().args(["events", "--stats", &self.id]).output();
@@ -117,7 +121,8 @@ impl Drop for Container {
     }
 }
 
-/// Whether groups of processes can be made here. Says so where not: inside of another container one often may not.
+/// Whether groups of processes can be made here: inside of another container one often may not. What is about something else runs
+/// all the same.
 fn may_limit() -> bool {
     let v1 = Path::new("/sys/fs/cgroup/memory");
     let parent = if v1.is_dir() {
@@ -129,10 +134,6 @@ fn may_limit() -> bool {
     let made = fs::create_dir(&probe).is_ok();
     if made {
         let _ = fs::remove_dir(probe);
-    } else {
-        eprintln!(
-            "cgroups cannot be written here: memory and threads of the container are not limited"
-        );
     }
     made
 }

@@ -65,7 +65,7 @@ fn the_program_runs_in_the_container_and_knows_what_it_is() {
 }
 
 #[test]
-fn the_proxy_has_no_rights_and_is_bound_to_its_memory() {
+fn the_proxy_has_no_rights() {
     let (Some(image), Some(rendered)) = (built(), rendered("{}")) else {
         return;
     };
@@ -74,14 +74,6 @@ fn the_proxy_has_no_rights_and_is_bound_to_its_memory() {
     };
     let mut proxy = pod.start();
     assert_is_confined(pod.container());
-    if pod.container().limited {
-        let usage: Value = pod.container().usage();
-        assert_eq!(
-            usage["data"]["memory"]["usage"]["limit"], pod.memory,
-            "{usage:#}"
-        );
-        assert_eq!(usage["data"]["pids"]["limit"], THREADS, "{usage:#}");
-    }
     // The host of no broker answers, and it is alive and ready all the same.
     let container = &pod.spec.containers[0];
     for probe in [&container.liveness_probe, &container.readiness_probe] {
@@ -93,6 +85,27 @@ fn the_proxy_has_no_rights_and_is_bound_to_its_memory() {
     let status = pod.end(&mut proxy);
     let code = status.and_then(|status| status.code());
     assert_eq!(code, Some(0), "{}", proxy.log_text());
+}
+
+#[test]
+fn the_proxy_is_bound_to_its_memory_and_threads() {
+    let (Some(image), Some(rendered)) = (built(), rendered("{}")) else {
+        return;
+    };
+    let Some(pod) = Pod::new(image, rendered.pod(), rendered.objects(), &sandbox()) else {
+        return;
+    };
+    if !pod.container().is_limited() {
+        return;
+    }
+    let mut proxy = pod.start();
+    let usage: Value = pod.container().usage();
+    assert_eq!(
+        usage["data"]["memory"]["usage"]["limit"], pod.memory,
+        "{usage:#}"
+    );
+    assert_eq!(usage["data"]["pids"]["limit"], THREADS, "{usage:#}");
+    pod.end(&mut proxy);
 }
 
 /// Fails if the kernel does not say of the process what the chart's security context asks for.

@@ -238,7 +238,7 @@ fn look_at_memory(release: &Release) {
     eprintln!("{resident} bytes are resident, of {memory}");
     assert!(resident < memory / 4 * 3, "{resident}");
     let container = release.pod.container();
-    if container.limited {
+    if container.is_limited() {
         let usage = container.usage();
         assert_eq!(
             usage["data"]["memory"]["usage"]["limit"], memory,

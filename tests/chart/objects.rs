@@ -213,6 +213,14 @@ fn the_certificate_has_the_names_that_clients_are_told() {
         let spec = &rendered.object("Certificate/portolan")["spec"];
         assert_eq!(&spec["secretName"], mounted);
         assert_eq!(spec["issuerRef"]["kind"], "ClusterIssuer");
+        if let Some(names) = spec["dnsNames"].as_array() {
+            let names = names.iter().filter_map(Value::as_str);
+            // But for those that only the certificate is to have.
+            let names = names.filter(|name| *name != "other.example.com");
+            let annotations = &rendered.service()["metadata"]["annotations"];
+            let told = &annotations["external-dns.kubernetes.io/hostname"];
+            assert_eq!(*told, names.collect::<Vec<_>>().join(","), "{values}");
+        }
         Some(spec.clone())
     };
     for (values, names, addresses) in [
@@ -234,6 +242,46 @@ fn the_certificate_has_the_names_that_clients_are_told() {
                 "a.example.com",
                 "b.7.example.com",
                 "b.9.example.com"
+            ]),
+            Value::Null,
+        ),
+        // A wildcard for no name above those that lead here, but below either of them.
+        (
+            "{brokers: {ids: '0-1'}, sni: {mode: only, nodeHost: 'kafka-{node_id}.example.com'}}",
+            json!([
+                "kafka.example.com",
+                "kafka-0.example.com",
+                "kafka-1.example.com"
+            ]),
+            Value::Null,
+        ),
+        (
+            "{brokers: {ids: 5}, sni: {mode: only, nodeHost: 'b{node_id}.other-kafka.example.com'}}",
+            json!(["kafka.example.com", "b5.other-kafka.example.com"]),
+            Value::Null,
+        ),
+        (
+            "{sni: {mode: only, nodeHost: 'b{node_id}.nodes.kafka.example.com'}}",
+            json!(["kafka.example.com", "*.nodes.kafka.example.com"]),
+            Value::Null,
+        ),
+        (
+            "{sni: {mode: beside, bootstrapHost: boot.example.com, nodeHost: 'b{node_id}.kafka.example.com'}}",
+            json!([
+                "kafka.example.com",
+                "boot.example.com",
+                "*.kafka.example.com"
+            ]),
+            Value::Null,
+        ),
+        // Ordinals begin at 0 in each range, as in the config.
+        (
+            "{brokers: {ranges: [{ids: 0-1}, {ids: 7}]}, sni: {mode: only, nodeHost: 'b{node_id}-{ordinal}.example.com'}}",
+            json!([
+                "kafka.example.com",
+                "b0-0.example.com",
+                "b1-1.example.com",
+                "b7-0.example.com"
             ]),
             Value::Null,
         ),

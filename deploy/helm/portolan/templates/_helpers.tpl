@@ -68,15 +68,25 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or (regexMatch "^[0-9.]+$" .) (contains ":" .) -}}true{{- end -}}
 {{- end }}
 
-{{/* The names of all brokers by the template in sni.nodeHost: one wildcard where that covers them, else each name. */}}
+{{/*
+The names of all brokers by the template in sni.nodeHost: one wildcard where that covers them and stands below a name that leads here,
+else each name. With a wildcard elsewhere, as in a whole zone, external-dns would lead here what is another's.
+*/}}
 {{- define "portolan.nodeNames" -}}
 {{- $names := list -}}
-{{- if not (regexMatch "\\..*[{]" .nodeHost) -}}
-{{- $names = list (regexReplaceAll "^[^.]*" .nodeHost "*") -}}
+{{- $below := regexReplaceAll "^[^.]*" .nodeHost "" -}}
+{{- $isOurs := false -}}
+{{- range .hosts -}}
+{{- $isOurs = or $isOurs (hasSuffix (print "." .) $below) -}}
+{{- end -}}
+{{- if and $isOurs (not (contains "{" $below)) -}}
+{{- $names = list (print "*" $below) -}}
 {{- else -}}
+{{- range .ranges -}}
 {{- range $ordinal, $id := .ids -}}
 {{- $name := replace "{node_id}" (printf "%d" (int64 $id)) $.nodeHost -}}
 {{- $names = append $names (replace "{ordinal}" (printf "%d" $ordinal) $name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $names -}}

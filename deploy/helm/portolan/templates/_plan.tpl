@@ -64,8 +64,9 @@ so that they agree.
 {{- $names = append $names $values.advertised.host -}}
 {{- end -}}
 {{- if and $hasSni $bootstrapHost -}}
-{{- $nodeNames := include "portolan.nodeNames" (dict "nodeHost" $plan.nodeHost "ids" $ids) | fromJsonArray -}}
-{{- $names = concat $names (list $bootstrapHost) $nodeNames | uniq -}}
+{{- $names = append $names $bootstrapHost | uniq -}}
+{{- $nodeNames := include "portolan.nodeNames" (dict "nodeHost" $plan.nodeHost "ranges" $found.ranges "hosts" $names) | fromJsonArray -}}
+{{- $names = concat $names $nodeNames | uniq -}}
 {{- end -}}
 {{- $_ := set $plan "names" $names -}}
 

@@ -239,6 +239,30 @@ fn what_the_service_may_be_told_arrives() {
 }
 
 #[test]
+fn external_dns_hears_of_a_load_balancer_or_where_one_says_so() {
+    for (values, is_told) in [
+        ("{}", true),
+        ("{service: {externalDns: false}}", false),
+        ("{service: {type: NodePort}}", false),
+        ("{service: {type: ClusterIP}}", false),
+        ("{service: {type: NodePort, externalDns: true}}", true),
+        ("{advertised: {host: 192.0.2.1}}", false),
+    ] {
+        let Some(service) = service(values) else {
+            return;
+        };
+        let annotations = &service["metadata"]["annotations"];
+        let wanted = match is_told {
+            true => {
+                json!({EXTERNAL_DNS[0]: "kafka.example.com", EXTERNAL_DNS[1]: "kafka.example.com"})
+            }
+            false => Value::Null,
+        };
+        assert_eq!(*annotations, wanted, "{values}");
+    }
+}
+
+#[test]
 fn each_file_of_a_profile_is_good_and_chooses_it() {
     let names: Vec<String> = profiles().into_iter().map(|(name, _)| name).collect();
     assert_eq!(

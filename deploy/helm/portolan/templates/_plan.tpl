@@ -69,6 +69,12 @@ so that they agree.
 {{- $names = concat $names $nodeNames | uniq -}}
 {{- end -}}
 {{- $_ := set $plan "names" $names -}}
+{{- /* Without a load balancer it would take the nodes' addresses, or those inside the cluster. */ -}}
+{{- $tells := $values.service.externalDns -}}
+{{- if kindIs "invalid" $tells -}}
+{{- $tells = eq $values.service.type "LoadBalancer" -}}
+{{- end -}}
+{{- $_ := set $plan "tellsExternalDns" (and $tells (not (empty $names))) -}}
 
 {{- $lameDuck := default $profile.lameDuck $values.drain.lameDuck -}}
 {{- $grace := default $profile.grace $values.drain.grace -}}

@@ -269,9 +269,25 @@ fn policies_that_shut_out_who_must_come_in() {
             &format!(
                 "{{kafka: {{bootstrapServers: '{servers}'}}, networkPolicy: {{enabled: true}}}}"
             ),
-            "networkPolicy.kafka is empty, and kafka.bootstrapServers do not tell the namespace; write the peers, such as",
+            "networkPolicy.kafka is empty, and the namespace of Kafka does not stand in kafka.bootstrapServers; write the peers, \
+             such as",
         );
     }
+    for address in [
+        "10.1.2.{ordinal}:9092",
+        "kafka-{node_id}.example.com:9092",
+        "kafka.kafka-{node_id}.svc:9092",
+    ] {
+        refused(
+            &format!("{{brokers: {{address: '{address}'}}, networkPolicy: {{enabled: true}}}}"),
+            "the namespace of Kafka does not stand in brokers.address; write the peers, such as",
+        );
+    }
+    refused(
+        "{kafka: {bootstrapServers: '10.1.2.3:9092'}, networkPolicy: {enabled: true}, brokers: {ranges: [{ids: 0, address: \
+         'a.a.svc:9092'}, {ids: 5, address: '10.1.2.4:9092'}]}}",
+        "does not stand in kafka.bootstrapServers and brokers.ranges[1].address; write the peers, such as",
+    );
 }
 
 #[test]

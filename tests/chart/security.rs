@@ -247,17 +247,25 @@ fn the_network_policy_opens_the_ports_and_nothing_else() {
 
 #[test]
 fn the_network_policy_lets_to_kafka_and_where_asked_to_the_api_server() {
-    for (servers, namespaces) in [
-        ("kafka:9092", vec!["gate"]),
+    let ranges = "ranges: [{ids: 0-1, address: 'a-{node_id}.a.one.svc:9092'}, {ids: 5, address: 'b.two.svc.cluster.local:9092'}]";
+    for (servers, brokers, namespaces) in [
+        ("kafka:9092", "", vec!["gate"]),
         (
             "kafka.prod.svc.cluster.local:9092,kafka-1.headless.prod.svc:9092",
+            "",
             vec!["prod"],
         ),
-        ("a.one.svc:9092,b.two.svc:9092", vec!["one", "two"]),
+        ("a.one.svc:9092,b.two.svc:9092", "", vec!["one", "two"]),
+        (
+            "kafka.prod.svc:9092",
+            "address: 'kafka-{node_id}:9092'",
+            vec!["prod", "gate"],
+        ),
+        ("kafka.one.svc:9092", ranges, vec!["one", "two"]),
     ] {
         let values = format!(
-            "{{kafka: {{bootstrapServers: '{servers}'}}, networkPolicy: {{enabled: true}}, advertised: {{host: '', \
-             fromService: true}}}}"
+            "{{kafka: {{bootstrapServers: '{servers}'}}, brokers: {{{brokers}}}, networkPolicy: {{enabled: true}}, advertised: \
+             {{host: '', fromService: true}}}}"
         );
         let Some(rendered) = good(&[&values]) else {
             return;
@@ -266,7 +274,7 @@ fn the_network_policy_lets_to_kafka_and_where_asked_to_the_api_server() {
         let to = egress[0]["to"].as_array().expect("peers").iter();
         let to =
             to.map(|peer| &peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]);
-        assert_eq!(to.collect::<Vec<_>>(), namespaces, "{servers}");
+        assert_eq!(to.collect::<Vec<_>>(), namespaces, "{values}");
         let server = json!([{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]);
         assert_eq!(egress[2]["ports"], server);
     }

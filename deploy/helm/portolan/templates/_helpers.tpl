@@ -146,11 +146,22 @@ seccompProfile:
 {{- toJson $secrets -}}
 {{- end }}
 
-{{/* The namespaces in kafka.bootstrapServers, as JSON: that of "kafka.prod.svc" is prod. "" where a host tells none. */}}
+{{/*
+The namespaces in kafka.bootstrapServers and in the addresses of brokers, as JSON: that of "kafka.prod.svc" is prod. The values in which
+a host tells none are in "without".
+*/}}
 {{- define "portolan.kafkaNamespaces" -}}
 {{- $plan := include "portolan.plan" . | fromJson -}}
+{{- $places := list (dict "path" "kafka.bootstrapServers" "hosts" $plan.servers) -}}
+{{- range $plan.ranges -}}
+{{- if .address -}}
+{{- $places = append $places (dict "path" (print .path ".address") "hosts" (list .address)) -}}
+{{- end -}}
+{{- end -}}
 {{- $namespaces := list -}}
-{{- range $plan.servers -}}
+{{- $without := list -}}
+{{- range $place := $places -}}
+{{- range $place.hosts -}}
 {{- $labels := regexReplaceAll ":[0-9]*$" . "" | splitList "." -}}
 {{- $namespace := "" -}}
 {{- if contains "]" . -}}
@@ -160,7 +171,12 @@ seccompProfile:
 {{- else if and (has "svc" $labels) (ge (len $labels) 3) -}}
 {{- $namespace = regexFind "[^.]+[.]svc([.]|$)" (join "." $labels) | splitList "." | first -}}
 {{- end -}}
+{{- if or (not $namespace) (contains "{" $namespace) -}}
+{{- $without = append $without $place.path -}}
+{{- else -}}
 {{- $namespaces = append $namespaces $namespace -}}
 {{- end -}}
-{{- $namespaces | uniq | toJson -}}
+{{- end -}}
+{{- end -}}
+{{- dict "namespaces" (uniq $namespaces) "without" (uniq $without) | toJson -}}
 {{- end }}

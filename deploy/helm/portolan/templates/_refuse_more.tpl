@@ -131,8 +131,9 @@
 {{- if and (eq .values.profile "aws-nlb") (not $policy.healthCheckNetworks) -}}
 {{- $faults = append $faults "networkPolicy.healthCheckNetworks is empty: the NLB could not check /lbz and would send nobody; write the networks of its subnets, such as [10.0.0.0/16]" -}}
 {{- end -}}
-{{- if and (not $policy.kafka) (has "" (include "portolan.kafkaNamespaces" .root | fromJsonArray)) -}}
-{{- $faults = append $faults "networkPolicy.kafka is empty, and kafka.bootstrapServers do not tell the namespace; write the peers, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kafka}}}]" -}}
+{{- $without := (include "portolan.kafkaNamespaces" .root | fromJson).without -}}
+{{- if and $without (not $policy.kafka) -}}
+{{- $faults = append $faults (printf "networkPolicy.kafka is empty, and the namespace of Kafka does not stand in %s; write the peers, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kafka}}}]" (join " and " $without)) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $faults -}}

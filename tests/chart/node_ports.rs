@@ -150,4 +150,8 @@ fn ports_that_are_too_far_apart_are_refused() {
         "{service: {nodePorts: {bootstrap: 30000, first: 100}}, brokers: {ranges: [{ids: 300}, {ids: 0}]}}",
         "so that node-0 would get -200, which is no port",
     );
+    refused(
+        "{ports: {bootstrap: 40000}, brokers: {ranges: [{ids: 0-1, firstPort: 10000}]}, service: {nodePorts: {bootstrap: 30000}}}",
+        "so that node-0 would get 0, which is no port",
+    );
 }

@@ -145,7 +145,8 @@
 {{- range .plan.ports -}}
 {{- $port := int .nodePort -}}
 {{- $key := toString $port -}}
-{{- if $port -}}
+{{- /* 0 is none that is asked for, but for a broker what its port comes to. */ -}}
+{{- if or $port (and $wanted.bootstrap (hasPrefix "node-" .name)) -}}
 {{- if or (lt $port 1) (gt $port 65535) -}}
 {{- $outside = append $outside (printf "%s %d" .name $port) -}}
 {{- else if hasKey $owners $key -}}

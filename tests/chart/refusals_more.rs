@@ -2,7 +2,7 @@
 
 use crate::common::helm::{Helm, chart};
 use crate::refusals::{refused, refused_all};
-use crate::render::TWO;
+use crate::render::{TWO, good};
 
 #[test]
 fn two_certificates() {
@@ -102,6 +102,65 @@ fn a_header_that_only_one_side_knows_of() {
         "target-group-attributes has proxy_protocol_v2.enabled=true, and proxyProtocol says false; take it out, and set \
          proxyProtocol.mode",
     );
+}
+
+#[test]
+fn a_header_by_an_annotation_that_comes_before_the_profile() {
+    let all = "aws-load-balancer-proxy-protocol";
+    let some = "aws-load-balancer-proxy-protocol-per-target-group";
+    let values = |profile: &str, name: &str, proxy: &str| {
+        let value = if name == all { "*" } else { "9092" };
+        format!(
+            "{{profile: {profile}, service: {{annotations: {{service.beta.kubernetes.io/{name}: '{value}'}}}}, proxyProtocol: \
+             {{{proxy}}}}}"
+        )
+    };
+    let on = "mode: optional, trustedNetworks: [10.0.0.0/8]";
+    for name in [all, some] {
+        for profile in ["aws-nlb", "generic"] {
+            refused(
+                &values(profile, name, "mode: 'off'"),
+                &format!(
+                    "service.annotations: {name} has the load balancer send a header, and with proxyProtocol.mode \"off\" pods \
+                     would take it for a request and close; take it out, and set proxyProtocol.mode"
+                ),
+            );
+        }
+        refused(
+            &values("aws-nlb", name, &format!("{on}, balancerSends: false")),
+            &format!(
+                "service.annotations: {name} comes before what proxyProtocol.balancerSends says, which is false for all ports; \
+                 take it out, and set proxyProtocol.balancerSends"
+            ),
+        );
+        // There nobody knows what the balancer does besides.
+        good(&[&values("generic", name, on)]);
+    }
+    // Ports that it does not name would get none.
+    refused(
+        &values("aws-nlb", some, on),
+        "aws-load-balancer-proxy-protocol-per-target-group comes before what proxyProtocol.balancerSends says, which is true for \
+         all ports",
+    );
+    good(&[&values("aws-nlb", all, on)]);
+}
+
+#[test]
+fn nodes_as_targets_of_a_profile_that_has_pods() {
+    let values = |profile: &str, target: &str| {
+        format!(
+            "{{profile: {profile}, service: {{annotations: {{service.beta.kubernetes.io/aws-load-balancer-nlb-target-type: \
+             {target}}}}}}}"
+        )
+    };
+    refused(
+        &values("aws-nlb", "instance"),
+        "service.annotations: aws-load-balancer-nlb-target-type is \"instance\", and the profile aws-nlb has pods as targets: \
+         it sets no node ports, and checks the admin port, which only pods have; take it out, or write profile: generic, and \
+         annotations of your own",
+    );
+    good(&[&values("aws-nlb", "ip")]);
+    good(&[&values("generic", "instance")]);
 }
 
 #[test]

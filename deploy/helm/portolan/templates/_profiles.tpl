@@ -41,9 +41,7 @@ metallb, k3s: no annotations. MetalLB leads to the Service without node ports; t
 {{- $own := default dict .Values.service.annotations -}}
 {{- $says := printf "%s,%s=%s" (get $own (print $prefix "attributes")) "load_balancing.cross_zone.enabled" (get $own (print $prefix "cross-zone-load-balancing-enabled")) -}}
 {{- $says = printf "%s,%s=%s" $says "load_balancing.cross_zone.enabled" (get $attributes "load_balancing.cross_zone.enabled") -}}
-{{- $arePods := eq (default "ip" (get $own (print $prefix "nlb-target-type"))) "ip" -}}
-{{- $_ := set $profile "isCrossZone" (and $arePods (regexMatch "(^|,)\\s*load_balancing\\.cross_zone\\.enabled\\s*=\\s*true\\s*(,|$)" $says)) -}}
-{{- $_ := set $profile "arePodsTargets" $arePods -}}
+{{- $_ := set $profile "isCrossZone" (regexMatch "(^|,)\\s*load_balancing\\.cross_zone\\.enabled\\s*=\\s*true\\s*(,|$)" $says) -}}
 {{- $_ := set $profile "targetGroup" $attributes -}}
 {{- range $key, $value := dict
   "nlb-target-type" "ip"

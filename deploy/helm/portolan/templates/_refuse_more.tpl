@@ -58,6 +58,22 @@
 {{- else if and (kindIs "bool" $sends) (not $sends) (eq $proxy.mode "required") -}}
 {{- $faults = append $faults "proxyProtocol.balancerSends is false, and with mode \"required\" pods close what comes without a header; write proxyProtocol.mode: optional" -}}
 {{- end -}}
+{{- /*
+  Two more annotations by which the controller has the NLB send it, and which come before the list of attributes; the second also has
+  ports that it does not name go without:
+  https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/annotations/
+*/ -}}
+{{- $isNlb := eq .values.profile "aws-nlb" -}}
+{{- range $name := list "aws-load-balancer-proxy-protocol" "aws-load-balancer-proxy-protocol-per-target-group" -}}
+{{- $isForAll := eq $name "aws-load-balancer-proxy-protocol" -}}
+{{- if hasKey (default dict $.values.service.annotations) (print "service.beta.kubernetes.io/" $name) -}}
+{{- if eq $proxy.mode "off" -}}
+{{- $faults = append $faults (printf "service.annotations: %s has the load balancer send a header, and with proxyProtocol.mode \"off\" pods would take it for a request and close; take it out, and set proxyProtocol.mode" $name) -}}
+{{- else if and $isNlb (or (not $.plan.profile.sendsHeader) (not $isForAll)) -}}
+{{- $faults = append $faults (printf "service.annotations: %s comes before what proxyProtocol.balancerSends says, which is %t for all ports; take it out, and set proxyProtocol.balancerSends" $name $.plan.profile.sendsHeader) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with .plan.profile.targetGroup -}}
 {{- if ne (get . "proxy_protocol_v2.enabled") (toString $.plan.profile.sendsHeader) -}}
 {{- $faults = append $faults (printf "service.annotations: target-group-attributes has proxy_protocol_v2.enabled=%s, and proxyProtocol says %t; take it out, and set proxyProtocol.mode and proxyProtocol.balancerSends" (get . "proxy_protocol_v2.enabled") $.plan.profile.sendsHeader) -}}
@@ -86,6 +102,10 @@
 {{- $class := default .plan.profile.loadBalancerClass $service.loadBalancerClass -}}
 {{- if and (eq $profile "aws-nlb") (ne $class "service.k8s.aws/nlb") -}}
 {{- $faults = append $faults (printf "service.loadBalancerClass: %q is not that of the profile aws-nlb, whose annotations nobody would read; write service.k8s.aws/nlb, or profile: generic" $class) -}}
+{{- end -}}
+{{- $target := get (default dict $service.annotations) "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type" -}}
+{{- if and (eq $profile "aws-nlb") $target (ne $target "ip") -}}
+{{- $faults = append $faults (printf "service.annotations: aws-load-balancer-nlb-target-type is %q, and the profile aws-nlb has pods as targets: it sets no node ports, and checks the admin port, which only pods have; take it out, or write profile: generic, and annotations of your own" $target) -}}
 {{- end -}}
 {{- toJson $faults -}}
 {{- end }}

@@ -24,7 +24,7 @@ fn they_say_which_brokers_are_seen_and_how_others_come_to_be() {
         (
             "{brokers: {ranges: [{ids: 0-2}, {ids: 100}]}}",
             "another id than 0-2, 100 is hidden from clients, and Portolan's log names it. To let it be seen, write its id at the \
-             end of one of brokers.ranges.",
+             end of one of brokers.ranges, or where the ports behind that are taken, as a range of its own.",
         ),
     ] {
         let Some(notes) = words(values) else { return };

@@ -206,6 +206,22 @@ fn ports_in_two_ranges_are_refused() {
         "{ids: '0-8,20'}, {ids: 9}",
         "brokers.ranges[1]: its ports 9102-9102 and those of brokers.ranges[0], 9093-9102, overlap",
     );
+    // Ports that clients know stay where they are, whichever of the two is written first.
+    for (ranges, grown, new) in [
+        ("{ids: '0-9,300-302'}, {ids: 10-19}", 0, "\"300-302\""),
+        ("{ids: 10-19}, {ids: '0-9, 300-302'}", 1, "\"300-302\""),
+        ("{ids: 0-12}, {ids: 20-29, firstPort: 9103}", 0, "..."),
+    ] {
+        refused_ranges(
+            ranges,
+            &format!(
+                "overlap; write another brokers.ranges[1].firstPort, such as 9113, unless clients know its ports: where \
+                 brokers.ranges[{grown}] grew on a release that runs, move neither, and write the new ids as a range of their own, \
+                 {{ids: {new}, address: ...}}"
+            ),
+        );
+    }
+    good(&["{brokers: {ranges: [{ids: 0-9}, {ids: 10-19}, {ids: 300-302}]}}"]);
     // A port more, and they do not.
     good(&["{brokers: {ranges: [{ids: 0-9}, {ids: 100-101, firstPort: 9103}]}}"]);
 }

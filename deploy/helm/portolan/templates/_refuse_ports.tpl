@@ -82,7 +82,11 @@
 {{- range $n, $range := $ranges -}}
 {{- range slice $ranges 0 $n -}}
 {{- if and .ids $range.ids (le (int .first) (int $range.last)) (le (int $range.first) (int .last)) -}}
-{{- $faults = append $faults (printf "%s: its ports %d-%d and those of %s, %d-%d, overlap; write another %s, such as %d" $range.path (int $range.first) (int $range.last) .path (int .first) (int .last) $range.portPath $free) -}}
+{{- /* Ranges grow at their ends: of the two, the one that begins before the other. */ -}}
+{{- $grown := ternary . $range (le (int .first) (int $range.first)) -}}
+{{- $parts := splitList "," $grown.idsText -}}
+{{- $new := ternary (last $parts | trim | quote) "..." (gt (len $parts) 1) -}}
+{{- $faults = append $faults (printf "%s: its ports %d-%d and those of %s, %d-%d, overlap; write another %s, such as %d, unless clients know its ports: where %s grew on a release that runs, move neither, and write the new ids as a range of their own, {ids: %s, address: ...}" $range.path (int $range.first) (int $range.last) .path (int .first) (int .last) $range.portPath $free $grown.path $new) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -106,6 +106,10 @@ impl Container {
     fn runc(&self) -> Command {
         let mut runc = Command::new("runc");
         runc.arg("--root").arg(self.state());
+        if !self.limited {
+            // Where root may not write cgroups either, it runs without one.
+            runc.args(["--rootless", "true"]);
+        }
         runc
     }
 

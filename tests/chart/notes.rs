@@ -81,6 +81,35 @@ fn they_name_the_secrets_that_pods_wait_for() {
 }
 
 #[test]
+fn they_say_what_helm_test_needs() {
+    let user = "Where Kafka's listener has SASL, write a user to test.args and his password to test.env first: helm test portolan";
+    let address = "Write test.address first, host and port of the load balancer";
+    let proxy = "proxyProtocol: {mode: required, trustedNetworks: [10.0.0.0/8]}";
+    let unknown = "advertised: {host: '', fromService: true}";
+    let test = "test: {address: 'lb.example.com:9092'}";
+    for (values, wanted) in [
+        ("{}".to_owned(), vec![user]),
+        (
+            "{test: {args: [--sasl-mechanism=PLAIN]}}".to_owned(),
+            vec![],
+        ),
+        // The name of the load balancer leads to it from inside, too.
+        (format!("{{{proxy}}}"), vec![user]),
+        (format!("{{{unknown}}}"), vec![user]),
+        (format!("{{{unknown}, {proxy}}}"), vec![user, address]),
+        (format!("{{{unknown}, {proxy}, {test}}}"), vec![user]),
+    ] {
+        let Some(notes) = words(&values) else { return };
+        for part in [user, address] {
+            let is_wanted = wanted.contains(&part);
+            assert_eq!(notes.contains(part), is_wanted, "{values}: {part}: {notes}");
+        }
+        let command = "helm test portolan --namespace gate --logs";
+        assert!(notes.contains(command), "{values}: {notes}");
+    }
+}
+
+#[test]
 fn without_a_load_balancer_they_say_how_clients_are_to_come() {
     let open = "each port of the table has to be open at kafka.example.com under the same number, since clients are told those.";
     let sends = "What listens there sends it on to the node port of any node";

@@ -1,5 +1,6 @@
 //! The README of the kustomizations: what it tells people to write works as it stands there.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -14,14 +15,22 @@ fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("it is there")
 }
 
-/// The only block of code in a language.
-fn block(language: &str) -> String {
+/// The blocks of code in a language, which must be as many as that.
+fn blocks<const N: usize>(language: &str) -> [String; N] {
     let readme = readme();
     let fence = format!("```{language}\n");
-    let mut blocks = readme.split(fence.as_str()).skip(1);
-    let block = blocks.next().and_then(|rest| rest.split("```").next());
-    assert!(blocks.next().is_none(), "more than one block of {language}");
-    block.expect("a block").to_owned()
+    let blocks = readme.split(fence.as_str()).skip(1);
+    let blocks = blocks.filter_map(|rest| rest.split("```").next());
+    let blocks: Vec<String> = blocks.map(str::to_owned).collect();
+    let found = blocks.len();
+    let wanted = blocks.try_into();
+    wanted.unwrap_or_else(|_| panic!("{found} blocks of {language}, not {N}"))
+}
+
+/// The configuration.
+fn configuration() -> String {
+    let [configuration] = blocks("toml");
+    configuration
 }
 
 /// A directory as the README wants it.
@@ -30,8 +39,9 @@ fn written() -> tempfile::TempDir {
     let write = |name: &str, text: String| {
         fs::write(directory.path().join(name), text).expect("it can be written");
     };
-    write("kustomization.yaml", block("yaml"));
-    write("portolan.toml", block("toml"));
+    let [kustomization, _] = blocks("yaml");
+    write("kustomization.yaml", kustomization);
+    write("portolan.toml", configuration());
     let tree = Path::new(env!("CARGO_MANIFEST_DIR"));
     symlink(tree, directory.path().join("portolan")).expect("a link");
     directory
@@ -69,7 +79,7 @@ fn the_kustomization_of_the_readme_has_all_that_it_says() {
         // The hash of the ConfigMap is in the volume too, and the file is the user's own.
         let config = pod["volumes"][0]["configMap"]["name"].as_str();
         let config = &objects[&format!("ConfigMap/{}", config.expect("a name"))];
-        assert_eq!(config["data"]["portolan.toml"], block("toml"));
+        assert_eq!(config["data"]["portolan.toml"], configuration());
         for id in [
             "PodMonitor/portolan",
             "PrometheusRule/portolan",
@@ -103,11 +113,66 @@ fn the_proxy_takes_the_readmes_configuration_and_has_the_services_ports() {
     }
 }
 
+/// By the commands of the README, and with its patch beside the one that is there.
 #[test]
-fn the_readme_links_to_every_directory_and_to_nothing_else() {
+fn the_readmes_patch_has_the_service_have_the_ports_of_another_configuration() {
+    if ready() {
+        let directory = written();
+        let file = |name: &str| directory.path().join(name);
+        let config = configuration()
+            .replace("ids = \"0-15\"", "ids = \"0-2,1000\"")
+            .replace("port = 9093", "port = 19093");
+        fs::write(file("portolan.toml"), config).expect("it can be written");
+        let [kustomization, patch] = blocks("yaml");
+        let patch = patch.strip_prefix("patches:\n").expect("a list of patches");
+        fs::write(file("kustomization.yaml"), kustomization + patch).expect("it can be written");
+
+        let [_, commands] = blocks("sh");
+        let program = Path::new(env!("CARGO_BIN_EXE_portolan"));
+        let mut path = program
+            .parent()
+            .expect("a directory")
+            .as_os_str()
+            .to_owned();
+        path.push(":");
+        path.push(env::var_os("PATH").unwrap_or_default());
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", &commands]).env("PATH", path);
+        let output = shell.current_dir(&directory).output().expect("it runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.is_empty(), "{errors}");
+
+        let objects = parsed(&built_in(directory.path()));
+        let service = &objects["Service/portolan"]["spec"];
+        let ports = service["ports"].as_array().expect("a list");
+        let ports: Vec<String> = ports
+            .iter()
+            .map(|port| {
+                assert_eq!(port["port"], port["targetPort"]);
+                format!("{} {}", port["name"], port["port"])
+            })
+            .collect();
+        let wanted = [
+            "\"bootstrap\" 9092",
+            "\"node-0\" 19093",
+            "\"node-1\" 19094",
+            "\"node-2\" 19095",
+            "\"node-1000\" 19096",
+        ];
+        assert_eq!(ports, wanted);
+        // The other patch is there still.
+        let annotations = &objects["Service/portolan"]["metadata"]["annotations"];
+        let host = &annotations["external-dns.kubernetes.io/hostname"];
+        assert_eq!(host, "kafka.example.net");
+    }
+}
+
+#[test]
+fn the_readme_links_to_every_directory_and_to_no_other_here() {
     let readme = readme();
     let links = readme.split("](").skip(1);
-    let mut links: Vec<&str> = links.filter_map(|rest| rest.split(')').next()).collect();
+    let links = links.filter_map(|rest| rest.split(')').next());
+    let mut links: Vec<&str> = links.filter(|link| !link.starts_with("../")).collect();
     links.sort_unstable();
     let mut found = vec!["base".to_owned()];
     for kind in ["components", "overlays"] {

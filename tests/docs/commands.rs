@@ -61,7 +61,8 @@ fn faults(document: &Document, values: &Values, counted: &mut [usize; 2]) -> Vec
     faults
 }
 
-/// The arguments of `portolan`, also where it runs in a pod: `kubectl exec POD -- portolan ARGUMENTS`.
+/// The arguments of `portolan`, also where it runs in a pod, `kubectl exec POD -- portolan ARGUMENTS`, or out of the image,
+/// `docker run IMAGE ARGUMENTS`.
 fn of_portolan(words: &[String]) -> Option<&[String]> {
     let is_variable = |word: &String| {
         word.split('=').next().is_some_and(|name| {
@@ -73,6 +74,15 @@ fn of_portolan(words: &[String]) -> Option<&[String]> {
     let is_portolan = |word: &String| word == "portolan" || word.ends_with("/portolan");
     if is_portolan(&words[0]) {
         return Some(&words[1..]);
+    }
+    if words.starts_with(&["docker".to_owned(), "run".to_owned()]) {
+        // By its tag: a directory that is mounted may be called so, too.
+        let is_image = |word: &String| {
+            let (name, tag) = word.rsplit_once(':').unwrap_or_default();
+            name.ends_with("/portolan") && tag.starts_with(|c: char| c.is_ascii_digit())
+        };
+        let image = words.iter().position(is_image)?;
+        return Some(&words[image + 1..]);
     }
     let inside = words.iter().position(|word| word == "--")? + 1;
     let command = words.get(inside)?;
@@ -156,7 +166,8 @@ fn missing_files(words: &[String]) -> Vec<String> {
 #[test]
 fn a_command_that_nobody_knows_is_found() {
     let text = "```sh\nportolan serve\nX=1 portolan map a.toml --output yaml\nkubectl exec p -- portolan config chek f\n\
-                kubectl run p --image=portolan -- check\nportolan run --config a.toml | cat\n\
+                kubectl run p --image=portolan -- check\n\
+                docker run --rm images.example.com/portolan:1 chekc a:1\nportolan run --config a.toml | cat\n\
                 helm install portolan deploy/helm/portolan --set nothing.here=1,kafka.bootstrapServers=k:9092 -f deploy/none.yaml\n\
                 helm install portolan deploy/helm/portolan --set kafka.bootstrapServers=k:9092\n```\n\
                 `portolan bench --drect a:1` and `portolan bench`\n";
@@ -164,12 +175,13 @@ fn a_command_that_nobody_knows_is_found() {
     let values = Values::parse("kafka:\n  bootstrapServers: \"\"\n");
     let mut counted = [0, 0];
     let found = faults(&document, &values, &mut counted);
-    assert_eq!(counted, [7, 2]);
+    assert_eq!(counted, [8, 2]);
     let expected = [
         "bad.md:1: portolan serve: error: unrecognized subcommand 'serve'",
         "bad.md:1: portolan map a.toml --output yaml: error: invalid value 'yaml' for '--output <FORM>'",
         "bad.md:1: portolan config chek f: error: unrecognized subcommand 'chek'",
         "bad.md:1: portolan check: error: the following required arguments were not provided:",
+        "bad.md:1: portolan chekc a:1: error: unrecognized subcommand 'chekc'",
         "bad.md:1: nothing.here is no value of the chart",
         "bad.md:1: deploy/none.yaml does not exist",
         "bad.md: `portolan bench --drect a:1`: portolan bench --drect a:1: error: unexpected argument '--drect' found",

@@ -1,11 +1,17 @@
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.common.Node;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.RetriableException;
 
 /** What scenarios check, and how long they wait. */
@@ -52,6 +58,19 @@ final class Check {
             that(System.nanoTime() < end, "waited in vain for: " + what);
             Thread.sleep(20);
         }
+    }
+
+    /**
+     * Waits until the leader of each partition knows that it is. A broker that hears of a new topic while a producer sends may refuse the
+     * first batch and take the next, for of a producer that it does not know it takes any; the first is then out of order, and Kafka's
+     * older producers send it again for ever.
+     */
+    static void leaders(Admin admin, String topic, int partitions) throws Exception {
+        Map<TopicPartition, OffsetSpec> all = new HashMap<>();
+        for (int n = 0; n < partitions; n++) {
+            all.put(new TopicPartition(topic, n), OffsetSpec.earliest());
+        }
+        eventually("leaders of " + topic, () -> admin.listOffsets(all).all().get(60, TimeUnit.SECONDS).size() == partitions);
     }
 
     /** A broker that has not heard of something new yet is no failure. */

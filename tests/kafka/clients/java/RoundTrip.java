@@ -22,6 +22,7 @@ public final class RoundTrip implements Main.Scenario {
         Json result = new Json();
         try (Admin admin = Admin.create(Env.client())) {
             admin.createTopics(Arrays.asList(new NewTopic(Env.TOPIC, 3, (short) 3))).all().get(60, TimeUnit.SECONDS);
+            Check.leaders(admin, Env.TOPIC, 3);
             result.put("created", true).put("produced", produce(records));
             consume(records, result);
             result.put("brokers", Check.brokers(admin.describeCluster().nodes().get(60, TimeUnit.SECONDS)));

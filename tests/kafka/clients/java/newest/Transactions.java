@@ -22,6 +22,7 @@ public final class Transactions implements Main.Scenario {
         try (Admin admin = Admin.create(Env.client())) {
             admin.createTopics(Arrays.asList(new NewTopic(Env.TOPIC, 3, (short) 3), new NewTopic(input.topic(), 1, (short) 3)))
                 .all().get(60, TimeUnit.SECONDS);
+            Check.leaders(admin, Env.TOPIC, 3);
             Properties properties = Env.producer();
             properties.put("transactional.id", Env.TOPIC + "-id");
             Properties manual = Env.consumer();

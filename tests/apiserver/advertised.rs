@@ -56,21 +56,8 @@ impl Pod {
         })
     }
 
-    /// Does what the controller of a cloud does once its balancer has an address.
     fn balance(&self, ingress: &Value) {
-        let patch = json!({"status": {"loadBalancer": {"ingress": ingress}}});
-        let patch = format!("--patch={patch}");
-        let namespace = format!("--namespace={NAMESPACE}");
-        let words = [
-            "patch",
-            "service",
-            "portolan",
-            &namespace,
-            "--subresource=status",
-            "--type=merge",
-            &patch,
-        ];
-        self.kubectl.run(&words);
+        self.kubectl.balance(NAMESPACE, ingress);
     }
 
     fn delete(&self, object: &str) {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::toolbox::program;
 
@@ -93,6 +93,23 @@ impl Kubectl {
     pub(crate) fn apply(&self, namespace: &str, objects: &str) {
         let done = self.try_apply(namespace, objects);
         done.unwrap_or_else(|said| panic!("{namespace}: {said}"));
+    }
+
+    /// Does to the Service "portolan" what the controller of a cloud does once its balancer has an address.
+    pub(crate) fn balance(&self, namespace: &str, ingress: &Value) {
+        let patch = json!({"status": {"loadBalancer": {"ingress": ingress}}});
+        let (namespace, patch) = (
+            format!("--namespace={namespace}"),
+            format!("--patch={patch}"),
+        );
+        let words = [
+            "patch",
+            "service",
+            "portolan",
+            "--subresource=status",
+            "--type=merge",
+        ];
+        self.run(&[&words[..], &[&namespace, &patch]].concat());
     }
 
     /// An object, such as `service/portolan`.

@@ -339,17 +339,7 @@ fn pods_of_the_chart_run_know_their_address_and_pass_helm_test() {
     };
     // Ready, though there is no address: some balancers give one only to who has pods.
     wait_for_pods();
-    let ingress = json!({"status": {"loadBalancer": {"ingress": [{"ip": BALANCED}]}}});
-    let patch = format!("--patch={ingress}");
-    kubectl.run(&[
-        "patch",
-        "service",
-        "portolan",
-        &namespace,
-        "--subresource=status",
-        "--type=merge",
-        &patch,
-    ]);
+    kubectl.balance(NAMESPACE, &json!([{"ip": BALANCED}]));
     node.wait_until_known();
     let helm_test = || {
         let said = node.helm(&["test", "portolan", "--logs"].map(str::to_owned));

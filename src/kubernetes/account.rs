@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fs;
 use std::io;
+use std::iter::successors;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,7 +181,7 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn no_account(error: &dyn Error) -> Failure {
+fn no_account(error: &(dyn Error + 'static)) -> Failure {
     unusable(whole(error))
 }
 
@@ -195,18 +196,22 @@ fn unusable(message: String) -> Failure {
 }
 
 /// An error with all that led to it: libraries tell only the last part of it. Some repeat the next in themselves.
-pub(super) fn whole(error: &dyn Error) -> String {
+pub(super) fn whole(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
+    for more in chain(error).skip(1).map(ToString::to_string) {
         if !text.contains(&more) {
             text.push_str(": ");
             text.push_str(&more);
         }
-        source = error.source();
     }
     text
+}
+
+/// An error, what led to it, and so on.
+pub(super) fn chain<'e>(
+    error: &'e (dyn Error + 'static),
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::debug;
 
-use super::account::{Account, whole};
+use super::account::{Account, chain, whole};
 use super::pace::{self, Latest, note};
 use super::{Failure, News};
 use crate::config::{ServiceName, advertised_host};
@@ -309,14 +309,7 @@ fn no_service(why: &str) -> Failure {
 }
 
 fn is_too_long(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    chain(error).any(|error| error.is::<LengthLimitError>())
 }
 
 /// A watch that does not begin with the Service as it is.
